@@ -1,0 +1,248 @@
+//! The topology as data: nodes, their common fields and the topology's own settings.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::units::{ByteSize, Duration};
+
+/// What a node does in the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Reads an external system.
+    Source,
+    /// Turns batches into batches.
+    Operator,
+    /// Writes an external system.
+    Sink,
+}
+
+impl Role {
+    /// The section of a topology file that holds nodes of this role.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Source => "sources",
+            Self::Operator => "operators",
+            Self::Sink => "sinks",
+        }
+    }
+}
+
+/// A reference to a node's output: `per_bidder`, or `split.high` for a named port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortRef {
+    /// The node's name.
+    pub node: String,
+    /// The port's name; `None` is the node's main output.
+    pub port: Option<String>,
+}
+
+impl PortRef {
+    /// Reads `node` or `node.port`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('.') {
+            Some((node, port)) => Self {
+                node: node.into(),
+                port: Some(port.into()),
+            },
+            None => Self {
+                node: text.into(),
+                port: None,
+            },
+        }
+    }
+}
+
+impl fmt::Display for PortRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.port {
+            Some(port) => write!(f, "{}.{port}", self.node),
+            None => f.write_str(&self.node),
+        }
+    }
+}
+
+/// What happens to a record that cannot be decoded, evaluated or written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Stop the topology and name the record (the default).
+    #[default]
+    Fail,
+    /// Drop the record and count it in `swiftwater_dropped_rows_total`.
+    Drop,
+    /// Send the record with its reason to this sink.
+    DeadLetter(String),
+}
+
+/// The format of messages: its name and its options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FormatConfig {
+    /// Name of the format, such as `json`.
+    pub name: String,
+    /// Its options as written; an empty object where only the name was given.
+    pub options: Value,
+}
+
+/// Which column holds the event time, and how far the stream may be out of order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventTimeConfig {
+    /// Name of a timestamp column.
+    pub column: String,
+    /// How much older than the newest row a row may be before it counts as late.
+    #[serde(default)]
+    pub out_of_orderness: Option<Duration>,
+    /// After how long without rows a partition no longer holds back the watermark.
+    #[serde(default)]
+    pub idle_after: Option<Duration>,
+}
+
+/// What a crash may do to results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// Nothing is lost; after a crash some results may be written again (the default).
+    #[default]
+    AtLeastOnce,
+    /// Nothing is lost and nothing is seen twice.
+    ExactlyOnce,
+}
+
+/// How often an epoch ends and where snapshots live.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Time between two barriers.
+    #[serde(default = "CheckpointConfig::default_interval")]
+    pub interval: Duration,
+    /// URL of the object store that holds snapshots (`file:///…`, `s3://…`).
+    #[serde(default)]
+    pub store: Option<String>,
+}
+
+impl CheckpointConfig {
+    fn default_interval() -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self {
+            interval: Self::default_interval(),
+            store: None,
+        }
+    }
+}
+
+/// How long an unavailable system is tried again before the topology stops.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryConfig {
+    /// Pause before the first retry; it doubles with each further one.
+    pub initial: Duration,
+    /// Longest pause between two tries.
+    pub max: Duration,
+    /// Time after which the topology stops with exit code 1.
+    pub budget: Duration,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(10),
+            budget: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// One node: its common fields, and its kind with the kind's own options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeConfig {
+    /// Unique name within the topology.
+    pub name: String,
+    /// Source, operator or sink.
+    pub role: Role,
+    /// Name of the kind, such as `kafka`.
+    pub kind: String,
+    /// The kind's options, interpolated, checked against the kind's schema.
+    pub options: Value,
+    /// Where its rows come from; empty for a source and for a sink that only takes dead letters.
+    pub inputs: Vec<PortRef>,
+    /// Message format, for kinds that carry messages.
+    pub format: Option<FormatConfig>,
+    /// Declared columns: name → type, where a type is a string such as `int64`, `timestamp_ms`,
+    /// `decimal(10,2)`, `list<utf8>`, with `?`-less meaning nullable and a trailing `!` required,
+    /// or a nested map for a struct.
+    pub schema: Option<serde_json::Map<String, Value>>,
+    /// Event time of a source.
+    pub event_time: Option<EventTimeConfig>,
+    /// Sink that takes late rows.
+    pub late: Option<String>,
+    /// What happens to a bad record.
+    pub on_error: OnError,
+    /// Number of tasks the node runs on; `None` means as many as its input (1 for a source).
+    pub parallelism: Option<usize>,
+    /// Columns that decide which task takes a row when `parallelism` is above 1.
+    pub partition_by: Vec<String>,
+    /// JSON pointer of the node in its file, such as `/operators/serious`.
+    pub pointer: String,
+}
+
+/// A whole topology file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopologyConfig {
+    /// Name of the topology; label of every metric, default consumer group.
+    pub name: String,
+    /// What a crash may do to results.
+    pub guarantee: Guarantee,
+    /// Epochs and snapshots.
+    pub checkpoint: CheckpointConfig,
+    /// One budget for prefetch, edges, state and sinks.
+    pub memory: ByteSize,
+    /// How long a drain after SIGTERM may take.
+    pub drain_timeout: Duration,
+    /// Retry of unavailable systems.
+    pub retry: RetryConfig,
+    /// All nodes in file order: sources, operators, sinks.
+    pub nodes: Vec<NodeConfig>,
+    /// Tests that `swiftwater test` runs.
+    pub tests: Vec<TestConfig>,
+}
+
+/// One row of a test: column → value as written.
+pub type TestRow = serde_json::Map<String, Value>;
+
+/// A test inside a topology file.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestConfig {
+    /// What the test shows.
+    pub name: String,
+    /// Rows for each source; `at` is the row's event time as a duration since the test's start.
+    pub input: BTreeMap<String, Vec<TestRow>>,
+    /// Steps after the input was read; none are available yet.
+    #[serde(default)]
+    pub then: Vec<Value>,
+    /// What each sink must have received.
+    pub expect: BTreeMap<String, Expectation>,
+}
+
+/// What a sink must have received; every given field must hold.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectation {
+    /// Exactly these rows in this order; columns that are not named are not compared.
+    pub rows: Option<Vec<TestRow>>,
+    /// At least these rows, in any order.
+    pub contains: Option<Vec<TestRow>>,
+    /// This many rows.
+    pub count: Option<usize>,
+}

@@ -1,0 +1,28 @@
+//! The dataflow engine: sources hand batches over bounded edges to operators and sinks; barriers
+//! end epochs; offsets are committed when every sink has finished what came before them.
+
+pub mod batch;
+pub mod clock;
+pub mod dead_letter;
+pub mod error;
+pub mod kind;
+pub mod message;
+pub mod metrics;
+pub mod operator;
+pub mod registry;
+pub mod schema;
+pub mod sink;
+pub mod source;
+
+pub use batch::{Batch, Readings, Span};
+pub use clock::{Clock, Timestamp};
+pub use dead_letter::{Origin, Rejected};
+pub use error::{Error, ErrorKind, Result};
+pub use kind::{
+    NodeContext, OperatorOptions, OperatorPlan, SinkOptions, SinkPlan, SourceOptions, SourcePlan,
+};
+pub use message::{Barrier, Epoch, Message};
+pub use operator::{Operator, Output};
+pub use registry::Registry;
+pub use sink::{Sequence, Sink, SinkContext};
+pub use source::{Commit, Polled, Position, Source, SourceContext};

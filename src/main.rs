@@ -1,0 +1,2 @@
+//! The `swiftwater` command.
+fn main() {}
