@@ -2,9 +2,12 @@
 
 use swiftwater_engine::Registry;
 
+use crate::codec;
+
 /// Registers every source, sink and message format of this crate.
-pub fn register(_registry: &mut Registry) {
+pub fn register(registry: &mut Registry) {
     // Sources.
     // Sinks.
     // Formats.
+    registry.format::<codec::JsonOptions>("json");
 }

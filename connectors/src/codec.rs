@@ -1,5 +1,11 @@
 //! Message formats: payloads in, columns out, and back. One format a file in `codec/`.
 
+mod json;
+mod plan;
+
+pub use json::JsonOptions;
+pub use plan::{CodecContext, NAMES, PlannedDecoder, decoder, encoder};
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
