@@ -17,19 +17,13 @@ impl Span {
     /// A span of one reading.
     #[must_use]
     pub const fn at(time: Timestamp) -> Self {
-        Self {
-            oldest: time,
-            newest: time,
-        }
+        Self { oldest: time, newest: time }
     }
 
     /// The span that holds both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
-        Self {
-            oldest: self.oldest.min(other.oldest),
-            newest: self.newest.max(other.newest),
-        }
+        Self { oldest: self.oldest.min(other.oldest), newest: self.newest.max(other.newest) }
     }
 }
 
@@ -48,11 +42,7 @@ impl Readings {
     /// Rows read just now from a source without a log.
     #[must_use]
     pub const fn polled_at(now: Timestamp) -> Self {
-        Self {
-            appended: None,
-            polled: Span::at(now),
-            event: None,
-        }
+        Self { appended: None, polled: Span::at(now), event: None }
     }
 
     /// The readings of two batches that became one.
@@ -89,10 +79,7 @@ impl Batch {
     /// The same readings with other rows: what a stateless operator returns.
     #[must_use]
     pub const fn with_records(&self, records: RecordBatch) -> Self {
-        Self {
-            records,
-            readings: self.readings,
-        }
+        Self { records, readings: self.readings }
     }
 
     /// Number of rows.
@@ -107,9 +94,7 @@ impl Batch {
         let columns = self.records.columns().iter();
         columns
             .map(|c| {
-                c.to_data()
-                    .get_slice_memory_size()
-                    .unwrap_or_else(|_| c.get_array_memory_size())
+                c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size())
             })
             .sum()
     }

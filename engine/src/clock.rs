@@ -18,10 +18,7 @@ impl Timestamp {
 
     /// Seconds from `earlier` to here; negative when `earlier` is later.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a difference of clocks fits a double"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a difference of clocks fits a double")]
     pub fn seconds_since(self, earlier: Self) -> f64 {
         self.0.saturating_sub(earlier.0) as f64 / 1e6
     }
@@ -50,9 +47,7 @@ impl Clock {
         match &self.0 {
             Some(manual) => Timestamp(manual.load(Ordering::Acquire)),
             None => {
-                let since = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder,
-    UInt32Builder, UInt64Builder,
+    ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use base64::Engine as _;
@@ -52,11 +52,7 @@ pub struct Rejected {
 pub fn schema() -> SchemaRef {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     let time = |name: &str, nullable| {
-        Field::new(
-            name,
-            DataType::Timestamp(TimeUnit::Millisecond, None),
-            nullable,
-        )
+        Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), nullable)
     };
     Arc::new(Schema::new(vec![
         time("time", false),
@@ -92,7 +88,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
-fn text(bytes: &Bytes) -> (String, &'static str) {
+fn as_text(bytes: &Bytes) -> (String, &'static str) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), "utf8"),
         Err(_) => (STANDARD.encode(bytes), "base64"),
@@ -104,68 +100,46 @@ fn text(bytes: &Bytes) -> (String, &'static str) {
 /// # Errors
 /// None in practice: the columns are built to the schema.
 pub fn batch(rejected: &[Rejected], cx: Context<'_>) -> Result<RecordBatch> {
-    let mut times = (
-        TimestampMillisecondBuilder::new(),
-        TimestampMillisecondBuilder::new(),
-    );
-    let mut fixed: [StringBuilder; 5] = Default::default();
-    let mut open: [StringBuilder; 4] = Default::default();
-    let (mut attempts, mut epoch) = (UInt32Builder::new(), UInt64Builder::new());
-    let (mut partition, mut offset) = (Int32Builder::new(), Int64Builder::new());
-    for r in rejected {
-        times.0.append_value(cx.now.0 / 1000);
-        let values = [
-            cx.topology,
-            cx.node,
-            r.code,
-            r.message.as_str(),
-            cx.trace_id,
-        ];
-        fixed
-            .iter_mut()
-            .zip(values)
-            .for_each(|(b, v)| b.append_value(v));
-        attempts.append_value(r.attempts);
-        epoch.append_value(cx.epoch);
-        let origin = r.origin.as_ref();
-        times
-            .1
-            .append_option(origin.and_then(|o| o.timestamp).map(|t| t.0 / 1000));
-        partition.append_option(origin.map(|o| o.partition));
-        offset.append_option(origin.map(|o| o.offset));
-        let key = r.key.as_ref().map(|k| text(k).0);
-        let payload = r.payload.as_ref().map(text);
-        let values = [
-            origin.map(|o| o.topic.to_string()),
-            key,
-            payload.as_ref().map(|(p, _)| p.clone()),
-            payload.map(|(_, e)| e.to_owned()),
-        ];
-        open.iter_mut()
-            .zip(values)
-            .for_each(|(b, v)| b.append_option(v));
-    }
-    let [topology, node, code, message, trace] =
-        fixed.map(|mut b| Arc::new(b.finish()) as ArrayRef);
-    let [topic, key, payload, encoding] = open.map(|mut b| Arc::new(b.finish()) as ArrayRef);
+    let same = |value: &str| Arc::new(StringArray::from(vec![value; rejected.len()])) as ArrayRef;
+    let text = |of: &dyn Fn(&Rejected) -> Option<String>| {
+        Arc::new(rejected.iter().map(of).collect::<StringArray>()) as ArrayRef
+    };
+    let origin = |r: &Rejected| r.origin.clone();
+    let millis = |of: &dyn Fn(&Rejected) -> Option<Timestamp>| {
+        let values = rejected.iter().map(|r| of(r).map(|t| t.0 / 1000));
+        Arc::new(values.collect::<TimestampMillisecondArray>()) as ArrayRef
+    };
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(times.0.finish()),
-        topology,
-        node,
-        code,
-        message,
-        Arc::new(attempts.finish()),
-        Arc::new(epoch.finish()),
-        trace,
-        topic,
-        Arc::new(partition.finish()),
-        Arc::new(offset.finish()),
-        Arc::new(times.1.finish()),
-        key,
-        payload,
-        encoding,
+        millis(&|_| Some(cx.now)),
+        same(cx.topology),
+        same(cx.node),
+        text(&|r| Some(r.code.to_owned())),
+        text(&|r| Some(r.message.clone())),
+        Arc::new(rejected.iter().map(|r| Some(r.attempts)).collect::<UInt32Array>()),
+        Arc::new(UInt64Array::from(vec![cx.epoch; rejected.len()])),
+        same(cx.trace_id),
+        text(&|r| origin(r).map(|o| o.topic.to_string())),
+        Arc::new(rejected.iter().map(|r| origin(r).map(|o| o.partition)).collect::<Int32Array>()),
+        Arc::new(rejected.iter().map(|r| origin(r).map(|o| o.offset)).collect::<Int64Array>()),
+        millis(&|r| origin(r).and_then(|o| o.timestamp)),
+        text(&|r| r.key.as_ref().map(|k| as_text(k).0)),
+        text(&|r| r.payload.as_ref().map(|p| as_text(p).0)),
+        text(&|r| r.payload.as_ref().map(|p| as_text(p).1.to_owned())),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+/// Rows as JSON lines: the payload of a dead letter whose record was decoded already. Values that
+/// have no JSON form are left out.
+#[must_use]
+pub fn row_as_json(records: &RecordBatch) -> Bytes {
+    let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
+    let written = writer.write(records).and_then(|()| writer.finish());
+    let mut text = writer.into_inner();
+    if written.is_err() {
+        text = b"{}".to_vec();
+    }
+    Bytes::from(text.trim_ascii_end().to_vec())
 }
 
 #[cfg(test)]
@@ -180,29 +154,14 @@ mod tests {
             message: "not JSON".into(),
             key: Some(Bytes::from_static(b"k")),
             payload: Some(Bytes::from_static(b"\xff\x00")),
-            origin: Some(Origin {
-                topic: "bids".into(),
-                partition: 2,
-                offset: 7,
-                timestamp: None,
-            }),
+            origin: Some(Origin { topic: "bids".into(), partition: 2, offset: 7, timestamp: None }),
             attempts: 1,
         };
-        let cx = Context {
-            topology: "t",
-            node: "n",
-            epoch: 3,
-            trace_id: "x",
-            now: Timestamp(5_000),
-        };
+        let cx =
+            Context { topology: "t", node: "n", epoch: 3, trace_id: "x", now: Timestamp(5_000) };
         let rows = batch(&[letter], cx).unwrap();
-        let column = |name: &str| {
-            rows.column_by_name(name)
-                .unwrap()
-                .as_string::<i32>()
-                .value(0)
-                .to_owned()
-        };
+        let column =
+            |name: &str| rows.column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();
         assert_eq!(
             (column("key"), column("payload"), column("encoding")),
             ("k".into(), "/wA=".into(), "base64".into())

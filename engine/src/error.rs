@@ -42,14 +42,7 @@ impl Error {
     /// An error of `kind`.
     #[must_use]
     pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            code,
-            message: message.into(),
-            hint: None,
-            node: None,
-            source: None,
-        }
+        Self { kind, code, message: message.into(), hint: None, node: None, source: None }
     }
 
     /// The topology file is wrong.

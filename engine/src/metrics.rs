@@ -102,22 +102,13 @@ impl Metrics {
     pub fn new(topology: &str) -> Result<Arc<Self>> {
         let labels = HashMap::from([("topology".to_owned(), topology.to_owned())]);
         let registry = Registry::new_custom(None, Some(labels)).map_err(bug)?;
-        let mut filing = Filing {
-            registry: registry.clone(),
-            failure: None,
-        };
+        let mut filing = Filing { registry: registry.clone(), failure: None };
         match Self::file(&mut filing, registry) {
             Some(metrics) => Ok(Arc::new(metrics)),
-            None => Err(filing
-                .failure
-                .map_or_else(|| Error::bug("register metrics"), bug)),
+            None => Err(filing.failure.map_or_else(|| Error::bug("register metrics"), bug)),
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one line or two for each family; it is the list"
-    )]
     fn file(f: &mut Filing, registry: Registry) -> Option<Self> {
         Some(Self {
             registry,
@@ -164,9 +155,7 @@ impl Metrics {
     /// # Errors
     /// `Bug` where a family cannot be encoded.
     pub fn text(&self) -> Result<String> {
-        prometheus::TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .map_err(bug)
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(bug)
     }
 }
 

@@ -56,10 +56,7 @@ impl Output {
     /// An empty output at time `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            now,
-            ..Self::default()
-        }
+        Self { now, ..Self::default() }
     }
 
     /// The time of the call.
@@ -93,6 +90,14 @@ impl Output {
     /// Asks the engine to let this much time pass before the next call; it counts as back-pressure.
     pub fn delay(&mut self, time: Duration) {
         self.delay = self.delay.max(time);
+    }
+
+    /// Adds what another call gave back, after what is here.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.batches.append(&mut other.batches);
+        self.rejected.append(&mut other.rejected);
+        self.dropped.append(&mut other.dropped);
+        self.delay += other.delay;
     }
 
     /// The emitted batches, leaving none.

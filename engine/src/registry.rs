@@ -30,11 +30,7 @@ impl Manual {
     /// The first sentence of the manual.
     #[must_use]
     pub fn summary(&self) -> &str {
-        let text = self
-            .schema
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let text = self.schema.get("description").and_then(Value::as_str).unwrap_or_default();
         text.split("\n\n").next().unwrap_or_default()
     }
 }
@@ -59,18 +55,12 @@ pub struct Registry {
 }
 
 fn schema_of<T: schemars::JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value()
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 fn options<T: serde::de::DeserializeOwned>(cx: &NodeContext<'_>) -> Result<T> {
     serde_json::from_value(cx.node.options.clone()).map_err(|e| {
-        Error::config(
-            "SW0110",
-            format!("read the options of `{}`: {e}", cx.node.kind),
-        )
+        Error::config("SW0110", format!("read the options of `{}`: {e}", cx.node.kind))
     })
 }
 
@@ -90,8 +80,7 @@ impl Registry {
             schema,
             example: O::EXAMPLE,
         });
-        self.sources
-            .insert(O::KIND, |cx| options::<O>(cx)?.plan(cx));
+        self.sources.insert(O::KIND, |cx| options::<O>(cx)?.plan(cx));
         self
     }
 
@@ -104,30 +93,21 @@ impl Registry {
             schema,
             example: O::EXAMPLE,
         });
-        self.operators
-            .insert(O::KIND, |cx| options::<O>(cx)?.plan(cx));
+        self.operators.insert(O::KIND, |cx| options::<O>(cx)?.plan(cx));
         self
     }
 
     /// Adds a sink kind.
     pub fn sink<O: SinkOptions>(&mut self) -> &mut Self {
         let schema = schema_of::<O>();
-        self.manuals.push(Manual {
-            role: Role::Sink,
-            kind: O::KIND,
-            schema,
-            example: O::EXAMPLE,
-        });
+        self.manuals.push(Manual { role: Role::Sink, kind: O::KIND, schema, example: O::EXAMPLE });
         self.sinks.insert(O::KIND, |cx| options::<O>(cx)?.plan(cx));
         self
     }
 
     /// Adds a message format with the options `O`.
     pub fn format<O: schemars::JsonSchema>(&mut self, name: &'static str) -> &mut Self {
-        self.formats.push(FormatManual {
-            name,
-            schema: schema_of::<O>(),
-        });
+        self.formats.push(FormatManual { name, schema: schema_of::<O>() });
         self
     }
 
@@ -146,9 +126,7 @@ impl Registry {
     /// The manual of one kind.
     #[must_use]
     pub fn manual(&self, role: Role, kind: &str) -> Option<&Manual> {
-        self.manuals
-            .iter()
-            .find(|m| m.role == role && m.kind == kind)
+        self.manuals.iter().find(|m| m.role == role && m.kind == kind)
     }
 
     /// Plans a source node.

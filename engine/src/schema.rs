@@ -26,18 +26,9 @@ const NAMES: &[(&str, DataType)] = &[
     ("binary", DataType::Binary),
     ("date", DataType::Date32),
     ("timestamp_s", DataType::Timestamp(TimeUnit::Second, None)),
-    (
-        "timestamp_ms",
-        DataType::Timestamp(TimeUnit::Millisecond, None),
-    ),
-    (
-        "timestamp_us",
-        DataType::Timestamp(TimeUnit::Microsecond, None),
-    ),
-    (
-        "timestamp_ns",
-        DataType::Timestamp(TimeUnit::Nanosecond, None),
-    ),
+    ("timestamp_ms", DataType::Timestamp(TimeUnit::Millisecond, None)),
+    ("timestamp_us", DataType::Timestamp(TimeUnit::Microsecond, None)),
+    ("timestamp_ns", DataType::Timestamp(TimeUnit::Nanosecond, None)),
 ];
 
 /// Names of the plain types, for messages and the JSON Schema.
@@ -55,10 +46,7 @@ pub fn from_config(columns: &Map<String, Value>) -> Result<SchemaRef> {
 }
 
 fn fields(columns: &Map<String, Value>) -> Result<Fields> {
-    columns
-        .iter()
-        .map(|(name, value)| field(name, value))
-        .collect()
+    columns.iter().map(|(name, value)| field(name, value)).collect()
 }
 
 fn field(name: &str, value: &Value) -> Result<Field> {
@@ -77,14 +65,12 @@ fn field(name: &str, value: &Value) -> Result<Field> {
 }
 
 fn unknown(column: &str, text: &str) -> Error {
-    Error::config(
-        "SW0120",
-        format!("unknown type `{text}` of column `{column}`"),
+    Error::config("SW0120", format!("unknown type `{text}` of column `{column}`")).with_hint(
+        format!(
+            "use {}, decimal(p,s), list<type>, or a nested map of columns",
+            type_names().join(", ")
+        ),
     )
-    .with_hint(format!(
-        "use {}, decimal(p,s), list<type>, or a nested map of columns",
-        type_names().join(", ")
-    ))
 }
 
 /// Reads one type, such as `list<int64>`.
@@ -92,26 +78,14 @@ fn unknown(column: &str, text: &str) -> Error {
 pub fn parse(text: &str) -> Option<DataType> {
     let text = text.trim();
     if let Some(inner) = text.strip_prefix("list<").and_then(|t| t.strip_suffix('>')) {
-        return Some(DataType::List(Arc::new(Field::new(
-            "item",
-            parse(inner)?,
-            true,
-        ))));
+        return Some(DataType::List(Arc::new(Field::new("item", parse(inner)?, true))));
     }
-    if let Some(inner) = text
-        .strip_prefix("decimal(")
-        .and_then(|t| t.strip_suffix(')'))
-    {
+    if let Some(inner) = text.strip_prefix("decimal(").and_then(|t| t.strip_suffix(')')) {
         let (precision, scale) = inner.split_once(',')?;
         let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-        return (1..=38)
-            .contains(&precision)
-            .then_some(DataType::Decimal128(precision, scale));
+        return (1..=38).contains(&precision).then_some(DataType::Decimal128(precision, scale));
     }
-    NAMES
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, data_type)| data_type.clone())
+    NAMES.iter().find(|(name, _)| *name == text).map(|(_, data_type)| data_type.clone())
 }
 
 /// Writes an Arrow type the way a topology file would.
@@ -123,10 +97,8 @@ pub fn name(data_type: &DataType) -> String {
         }
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
         DataType::Struct(fields) => {
-            let inner: Vec<_> = fields
-                .iter()
-                .map(|f| format!("{}: {}", f.name(), name(f.data_type())))
-                .collect();
+            let inner: Vec<_> =
+                fields.iter().map(|f| format!("{}: {}", f.name(), name(f.data_type()))).collect();
             format!("{{{}}}", inner.join(", "))
         }
         DataType::Utf8View | DataType::LargeUtf8 => "utf8".into(),
@@ -143,13 +115,7 @@ mod tests {
 
     #[test]
     fn types_read_and_print() {
-        for text in [
-            "int64",
-            "timestamp_ms",
-            "decimal(10,2)",
-            "list<list<utf8>>",
-            "bool",
-        ] {
+        for text in ["int64", "timestamp_ms", "decimal(10,2)", "list<list<utf8>>", "bool"] {
             assert_eq!(name(&parse(text).unwrap()), text);
         }
         assert!(parse("int65").is_none());
@@ -159,12 +125,7 @@ mod tests {
     #[test]
     fn an_unknown_type_names_column_and_choices() {
         let columns = serde_json::json!({"a": "int64!", "b": {"c": "strnig"}});
-        let error = from_config(columns.as_object().unwrap())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("`strnig` of column `c`") && error.contains("utf8"),
-            "{error}"
-        );
+        let error = from_config(columns.as_object().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("`strnig` of column `c`") && error.contains("utf8"), "{error}");
     }
 }

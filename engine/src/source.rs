@@ -100,6 +100,15 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// Called regularly between the last row and the last commit: a source that must keep an
+    /// external system's attention does so here, without reading rows.
+    ///
+    /// # Errors
+    /// Logged.
+    fn poll_while_ending(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Leaves the external system in order: last chance to say goodbye.
     ///
     /// # Errors

@@ -24,10 +24,7 @@ pub struct WeightedHistogram {
 
 impl Default for WeightedHistogram {
     fn default() -> Self {
-        Self {
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
-            sum_micros: AtomicU64::new(0),
-        }
+        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), sum_micros: AtomicU64::new(0) }
     }
 }
 
@@ -94,10 +91,7 @@ impl WeightedHistogram {
     /// The counts of all buckets now, to take a difference with later.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u64> {
-        self.counts
-            .iter()
-            .map(|c| c.load(Ordering::Relaxed))
-            .collect()
+        self.counts.iter().map(|c| c.load(Ordering::Relaxed)).collect()
     }
 
     /// Quantile `q` (0 to 1) in seconds of what was observed since `earlier`, by linear
@@ -120,11 +114,7 @@ impl WeightedHistogram {
         for (bucket, count) in counts.iter().enumerate() {
             let count = *count as f64;
             if below + count >= rank && count > 0.0 {
-                let lower = if bucket == 0 {
-                    0.0
-                } else {
-                    upper_bound(bucket - 1)
-                };
+                let lower = if bucket == 0 { 0.0 } else { upper_bound(bucket - 1) };
                 let upper = upper_bound(bucket.min(BUCKETS - 1));
                 return Some(lower + (upper - lower).max(0.0) * (rank - below) / count);
             }
@@ -171,11 +161,7 @@ pub(crate) struct HistogramVec {
 impl HistogramVec {
     pub(crate) fn new(name: &str, help: &str, label: &'static str) -> prometheus::Result<Self> {
         let desc = Desc::new(name.into(), help.into(), vec![label.into()], HashMap::new())?;
-        Ok(Self {
-            desc,
-            label,
-            children: Arc::default(),
-        })
+        Ok(Self { desc, label, children: Arc::default() })
     }
 
     /// The histogram of one label value, made at the first call.
@@ -212,11 +198,7 @@ impl Collector for HistogramVec {
             metric
         };
         let metrics: Vec<_> = children.into_iter().map(metric).collect();
-        if metrics.is_empty() {
-            Vec::new()
-        } else {
-            vec![family(&self.desc, metrics)]
-        }
+        if metrics.is_empty() { Vec::new() } else { vec![family(&self.desc, metrics)] }
     }
 }
 
@@ -227,10 +209,7 @@ pub(crate) struct Single(pub(crate) Arc<WeightedHistogram>, Arc<Desc>);
 impl Single {
     pub(crate) fn new(name: &str, help: &str) -> Self {
         let desc = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new());
-        Self(
-            Arc::default(),
-            Arc::new(desc.unwrap_or_else(|_| unreachable!("fixed name"))),
-        )
+        Self(Arc::default(), Arc::new(desc.unwrap_or_else(|_| unreachable!("fixed name"))))
     }
 }
 
@@ -257,10 +236,7 @@ mod tests {
         assert_eq!(histogram.count(), 1000);
         for (q, expected) in [(0.1, 0.020), (0.5, 0.060), (0.9, 0.100)] {
             let got = histogram.quantile_since(q, &[]).unwrap();
-            assert!(
-                (got / expected - 1.0).abs() < 0.05,
-                "q{q}: {got} instead of {expected}"
-            );
+            assert!((got / expected - 1.0).abs() < 0.05, "q{q}: {got} instead of {expected}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Handles that a task, an edge or a connector feeds, with their labels already bound.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::{Counter, Gauge, IntCounter, IntGauge};
@@ -100,34 +101,22 @@ impl NodeMetrics {
 
     /// Counts rows dropped on purpose.
     pub fn dropped(&self, reason: &str, rows: usize) {
-        self.all
-            .dropped_rows
-            .with_label_values(&[self.node.as_str(), reason])
-            .inc_by(rows as u64);
+        self.all.dropped_rows.with_label_values(&[self.node.as_str(), reason]).inc_by(rows as u64);
     }
 
     /// Counts rows older than the watermark.
     pub fn late(&self, rows: usize) {
-        self.all
-            .late_rows
-            .with_label_values(&[self.node.as_str()])
-            .inc_by(rows as u64);
+        self.all.late_rows.with_label_values(&[self.node.as_str()]).inc_by(rows as u64);
     }
 
     /// Counts one record set aside.
     pub fn dead_letter(&self, code: &str) {
-        self.all
-            .dead_letters
-            .with_label_values(&[self.node.as_str(), code])
-            .inc();
+        self.all.dead_letters.with_label_values(&[self.node.as_str(), code]).inc();
     }
 
     /// Counts one further try of an unavailable system.
     pub fn retried(&self) {
-        self.all
-            .retries
-            .with_label_values(&[self.node.as_str()])
-            .inc();
+        self.all.retries.with_label_values(&[self.node.as_str()]).inc();
     }
 }
 
@@ -136,6 +125,7 @@ pub struct SourceMetrics {
     all: Arc<Metrics>,
     node: String,
     backlog: Gauge,
+    waited_micros: AtomicU64,
 }
 
 impl SourceMetrics {
@@ -147,15 +137,13 @@ impl SourceMetrics {
             all: Arc::clone(all),
             node: node.to_owned(),
             backlog,
+            waited_micros: AtomicU64::new(0),
         })
     }
 
     /// Records between the read position and the end of one partition (`topic/0`).
     pub fn lag(&self, partition: &str, records: i64) {
-        self.all
-            .lag_records
-            .with_label_values(&[self.node.as_str(), partition])
-            .set(records);
+        self.all.lag_records.with_label_values(&[self.node.as_str(), partition]).set(records);
     }
 
     /// Lag divided by the rate of reading.
@@ -165,10 +153,7 @@ impl SourceMetrics {
 
     /// Whether a partition has lag and makes no progress.
     pub fn stalled(&self, partition: &str, stalled: bool) {
-        let series = self
-            .all
-            .stalled
-            .with_label_values(&[self.node.as_str(), partition]);
+        let series = self.all.stalled.with_label_values(&[self.node.as_str(), partition]);
         series.set(i64::from(stalled));
     }
 
@@ -180,12 +165,20 @@ impl SourceMetrics {
         self.all.stalled.remove_label_values(&labels).ok();
     }
 
+    /// Time that a call of `Source::poll` spent waiting for the first row: it counts as idle, the
+    /// rest of the call as busy.
+    pub fn waited(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.waited_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take_waited(&self) -> Duration {
+        Duration::from_micros(self.waited_micros.swap(0, Ordering::Relaxed))
+    }
+
     /// Counts an assignment (`assigned`), a revocation (`revoked`) or a loss (`lost`).
     pub fn rebalanced(&self, event: &str) {
-        self.all
-            .rebalances
-            .with_label_values(&[self.node.as_str(), event])
-            .inc();
+        self.all.rebalances.with_label_values(&[self.node.as_str(), event]).inc();
     }
 
     /// All families, for series of the kind's own.
@@ -241,8 +234,7 @@ impl SinkMetrics {
 
     /// Rows taken and not durable yet.
     pub fn unacknowledged(&self, rows: usize) {
-        self.unacknowledged
-            .set(i64::try_from(rows).unwrap_or(i64::MAX));
+        self.unacknowledged.set(i64::try_from(rows).unwrap_or(i64::MAX));
     }
 
     /// All families, for series of the kind's own.

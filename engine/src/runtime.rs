@@ -1,0 +1,173 @@
+//! A topology at work: one thread for each task, one for epochs.
+
+mod chain;
+mod control;
+mod edge;
+mod epochs;
+mod exchange;
+mod fan_in;
+mod operator_task;
+mod rejects;
+mod retry;
+mod sink_task;
+mod source_task;
+mod wiring;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+pub use control::{Health, NodeHealth};
+
+use control::{Control, Stopped};
+
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::plan::Plan;
+
+/// How a topology came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every source came to its end and every sink finished.
+    Finished,
+    /// It was asked to stop, and finished what was in flight.
+    Drained,
+}
+
+/// A topology at work.
+pub struct Running {
+    control: Arc<Control>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts every task of `plan`.
+    ///
+    /// # Errors
+    /// `Bug` or `Unavailable` where a thread or an instance of a node cannot be made. What happens
+    /// once the threads run is told by [`Running::wait`].
+    pub fn start(plan: &Plan, metrics: &Arc<Metrics>) -> Result<Self> {
+        for (part, bytes) in plan.memory.parts().into_iter().chain([("budget", plan.memory.budget)])
+        {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            metrics.memory_bytes.with_label_values(&[part]).set(bytes);
+        }
+        let control = Arc::new(Control::new(&plan.config.name, plan.config.drain_timeout.0));
+        let wired = wiring::wire(plan, metrics, &control)?;
+        let mut running = Self { control: Arc::clone(&control), threads: Vec::new() };
+        for (name, body) in wired.tasks {
+            running.spawn(name, body)?;
+        }
+        let epochs = wired.epochs;
+        running.spawn(
+            "epochs".into(),
+            Box::new(move || {
+                epochs.run(&control);
+                Ok(())
+            }),
+        )?;
+        Ok(running)
+    }
+
+    fn spawn(&mut self, name: String, body: Body) -> Result<()> {
+        let control = Arc::clone(&self.control);
+        let node = name.clone();
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let watch = PanicWatch(&control, &node);
+            if let Err(Stopped::Failed(error)) = body() {
+                control.fail(error);
+            }
+            drop(watch);
+        });
+        match thread {
+            Ok(thread) => {
+                self.threads.push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                self.control.cancel();
+                Err(Error::unavailable("SW4001", "start a thread").with_source(error))
+            }
+        }
+    }
+
+    /// Asks the sources to stop; what is in flight is finished and committed.
+    pub fn drain(&self) {
+        self.control.drain();
+    }
+
+    /// Stops at once. What is not committed will be read again after a restart.
+    pub fn abort(&self) {
+        self.control.cancel();
+    }
+
+    /// Whether every thread has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// How each node is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.control.health()
+    }
+
+    /// A way to ask for the health from other threads.
+    #[must_use]
+    pub fn health_handle(&self) -> HealthHandle {
+        HealthHandle(Arc::clone(&self.control))
+    }
+
+    /// Trace id of this run, for logs and dead letters.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.control.trace_id
+    }
+
+    /// Blocks until the end.
+    ///
+    /// # Errors
+    /// What stopped the topology, with the node's name.
+    pub fn wait(self) -> Result<Outcome> {
+        for thread in self.threads {
+            // A panic was told by its `PanicWatch`.
+            thread.join().ok();
+        }
+        if let Some(error) = self.control.take_failure() {
+            return Err(error);
+        }
+        if self.control.is_cancelled() {
+            return Err(Error::unavailable("SW4004", "finish: the topology was aborted"));
+        }
+        Ok(if self.control.is_draining() { Outcome::Drained } else { Outcome::Finished })
+    }
+}
+
+/// Tells how a topology is doing.
+#[derive(Clone)]
+pub struct HealthHandle(Arc<Control>);
+
+impl HealthHandle {
+    /// How each node is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.health()
+    }
+}
+
+/// What a thread runs.
+type Body = Box<dyn FnOnce() -> Result<(), Stopped> + Send>;
+
+/// Stops the topology where its thread panics: the others would wait for it for ever.
+struct PanicWatch<'a>(&'a Control, &'a str);
+
+impl Drop for PanicWatch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::bug("run: the thread panicked").at_node(self.1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! A chain: nodes on one thread, called in turn without a queue between them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::control::{Control, Stopped};
+use super::exchange::Outlet;
+use super::rejects::Rejects;
+use crate::batch::Batch;
+use crate::clock::Timestamp;
+use crate::dead_letter::{self, Rejected};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::{Barrier, Message};
+use crate::metrics::{NodeMetrics, State};
+use crate::operator::{Operator, Output};
+
+/// Where rows of a port go.
+pub(super) enum Target {
+    /// To another node of the chain.
+    Node(usize),
+    /// To other tasks.
+    Outlet(Outlet),
+}
+
+/// One operator of a chain.
+pub(super) struct Link {
+    pub(super) operator: Box<dyn Operator>,
+    pub(super) splittable: bool,
+}
+
+/// One node of a chain. The head of a source's chain has no operator: its rows come from outside.
+pub(super) struct ChainNode {
+    pub(super) link: Option<Link>,
+    /// Targets by output port.
+    pub(super) ports: Vec<Vec<Target>>,
+    pub(super) rejects: Rejects,
+    pub(super) metrics: Arc<NodeMetrics>,
+}
+
+/// The nodes of one task, each after the one that calls it.
+pub(super) struct Chain {
+    pub(super) nodes: Vec<ChainNode>,
+    pub(super) control: Arc<Control>,
+    /// Time the thread was parked since the last [`Chain::take_parked`].
+    parked: Duration,
+}
+
+impl Chain {
+    pub(super) const fn new(nodes: Vec<ChainNode>, control: Arc<Control>) -> Self {
+        Self { nodes, control, parked: Duration::ZERO }
+    }
+
+    /// Time spent parked on full edges, leaving none.
+    pub(super) const fn take_parked(&mut self) -> Duration {
+        std::mem::replace(&mut self.parked, Duration::ZERO)
+    }
+
+    /// Rows that enter the chain's head from outside.
+    pub(super) fn enter(&mut self, input: usize, batch: Batch) -> Result<(), Stopped> {
+        self.process(0, input, batch)
+    }
+
+    /// Rows that the head (a source) hands over itself.
+    pub(super) fn emit_from_head(&mut self, batch: Batch) -> Result<(), Stopped> {
+        self.emit(0, 0, batch)
+    }
+
+    /// Records that the head (a source) could not decode.
+    pub(super) fn reject_at_head(
+        &mut self,
+        rejected: &[Rejected],
+        batch: &Batch,
+    ) -> Result<(), Stopped> {
+        let Some(head) = self.nodes.first_mut() else {
+            return Ok(());
+        };
+        let parked = head.rejects.handle(rejected, batch.readings, &self.control)?;
+        head.metrics.spent(State::Backpressured, parked);
+        self.parked += parked;
+        Ok(())
+    }
+
+    fn process(&mut self, index: usize, input: usize, batch: Batch) -> Result<(), Stopped> {
+        let Some(node) = self.nodes.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(link) = &mut node.link else {
+            return self.emit(index, 0, batch);
+        };
+        node.metrics.received(batch.rows(), batch.bytes());
+        let now = self.control.clock.now();
+        let (started, readings) = (Instant::now(), batch.readings);
+        let mut out = Output::at(now);
+        if let Err(error) = link.operator.process(input, batch.clone(), &mut out) {
+            out = Output::at(now);
+            isolate(link, input, &batch, error, &mut out)
+                .map_err(|e| e.at_node(node.metrics.node()))?;
+        }
+        node.metrics.spent(State::Busy, started.elapsed());
+        self.deliver(index, out, readings)
+    }
+
+    /// Passes on what an operator gave back.
+    fn deliver(
+        &mut self,
+        index: usize,
+        mut out: Output,
+        readings: crate::Readings,
+    ) -> Result<(), Stopped> {
+        if let Some(node) = self.nodes.get_mut(index) {
+            for (reason, rows) in out.take_dropped() {
+                node.metrics.dropped(reason, rows);
+            }
+            let parked = node.rejects.handle(&out.take_rejected(), readings, &self.control)?;
+            node.metrics.spent(State::Backpressured, parked);
+            self.parked += parked;
+        }
+        for (port, batch) in out.take_batches() {
+            self.emit(index, port, batch)?;
+        }
+        let delay = out.take_delay();
+        if !delay.is_zero() {
+            self.control.pause(delay)?;
+            if let Some(node) = self.nodes.get(index) {
+                node.metrics.spent(State::Backpressured, delay);
+            }
+            self.parked += delay;
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, index: usize, port: usize, batch: Batch) -> Result<(), Stopped> {
+        let Some(node) = self.nodes.get_mut(index) else {
+            return Ok(());
+        };
+        node.metrics.sent(&batch);
+        let Some(targets) = node.ports.get_mut(port) else {
+            return Ok(());
+        };
+        let mut next = Vec::new();
+        for target in targets {
+            match target {
+                Target::Node(node) => next.push(*node),
+                Target::Outlet(outlet) => {
+                    let parked = outlet.send(batch.clone(), &self.control)?;
+                    node.metrics.spent(State::Backpressured, parked);
+                    self.parked += parked;
+                }
+            }
+        }
+        next.into_iter().try_for_each(|node| self.process(node, 0, batch.clone()))
+    }
+
+    /// Event time has passed `watermark`: each node closes what it must, then those it calls.
+    pub(super) fn watermark(&mut self, watermark: Timestamp) -> Result<(), Stopped> {
+        let now = self.control.clock.now();
+        self.each_node(|operator, out| operator.on_watermark(watermark, out))?;
+        for node in &self.nodes {
+            node.metrics.watermark(watermark, now);
+        }
+        self.broadcast(&Message::Watermark(watermark))
+    }
+
+    /// The input has ended: each node gives what it still holds, then those it calls.
+    pub(super) fn end(&mut self) -> Result<(), Stopped> {
+        self.each_node(|operator, out| operator.on_end(out))?;
+        self.broadcast(&Message::End)
+    }
+
+    /// The epoch ends.
+    pub(super) fn barrier(&mut self, barrier: Barrier) -> Result<(), Stopped> {
+        for node in &mut self.nodes {
+            node.rejects.epoch = barrier.epoch + 1;
+        }
+        self.broadcast(&Message::Barrier(barrier))
+    }
+
+    fn each_node(
+        &mut self,
+        mut call: impl FnMut(&mut dyn Operator, &mut Output) -> Result<()>,
+    ) -> Result<(), Stopped> {
+        for index in 0..self.nodes.len() {
+            let now = self.control.clock.now();
+            let mut out = Output::at(now);
+            if let Some(node) = self.nodes.get_mut(index)
+                && let Some(link) = &mut node.link
+            {
+                call(link.operator.as_mut(), &mut out)
+                    .map_err(|e| e.at_node(node.metrics.node()))?;
+            }
+            self.deliver(index, out, crate::Readings::polled_at(now))?;
+        }
+        Ok(())
+    }
+
+    fn broadcast(&self, message: &Message) -> Result<(), Stopped> {
+        for node in &self.nodes {
+            for target in node.ports.iter().flatten() {
+                if let Target::Outlet(outlet) = target {
+                    outlet.broadcast(message, &self.control)?;
+                }
+            }
+            node.rejects.broadcast(message, &self.control)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds the rows at fault by halving, so that they are set aside alone.
+fn isolate(
+    link: &mut Link,
+    input: usize,
+    batch: &Batch,
+    error: Error,
+    out: &mut Output,
+) -> Result<()> {
+    if error.kind != ErrorKind::Data || !link.splittable {
+        return Err(error);
+    }
+    let rows = batch.rows();
+    if rows <= 1 {
+        out.reject(rejected_row(batch, &error));
+        return Ok(());
+    }
+    for (from, length) in [(0, rows / 2), (rows / 2, rows - rows / 2)] {
+        let half = batch.with_records(batch.records.slice(from, length));
+        let mut part = Output::at(out.now());
+        match link.operator.process(input, half.clone(), &mut part) {
+            Ok(()) => out.absorb(part),
+            Err(error) => isolate(link, input, &half, error, out)?,
+        }
+    }
+    Ok(())
+}
+
+/// A dead letter of one decoded row.
+pub(super) fn rejected_row(batch: &Batch, error: &Error) -> Rejected {
+    let mut message = error.message.clone();
+    let mut cause = error.source.as_deref().map(|s| s as &dyn std::error::Error);
+    while let Some(next) = cause {
+        message = format!("{message}: {next}");
+        cause = next.source();
+    }
+    let payload = dead_letter::row_as_json(&batch.records);
+    Rejected {
+        code: error.code,
+        message,
+        key: None,
+        payload: Some(payload),
+        origin: None,
+        attempts: 1,
+    }
+}

@@ -1,0 +1,229 @@
+//! Several inputs as one: barriers aligned where state depends on it, watermarks merged, the end
+//! told once all have ended, small waiting batches made one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use arrow::compute::concat_batches;
+use crossbeam_channel::Select;
+
+use super::control::Stopped;
+use super::edge::Receiver;
+use crate::batch::Batch;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::message::{Barrier, Epoch, Message};
+
+/// Batches below this many rows are worth copying into one.
+const SMALL: usize = 1024;
+/// Most rows of a batch made from small ones.
+const COALESCED: usize = 8192;
+
+/// What a task is told next.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Rows of one of the node's inputs.
+    Batch(usize, Batch),
+    /// The merged watermark rose.
+    Watermark(Timestamp),
+    /// Every input has come to this barrier.
+    Barrier(Barrier),
+    /// Every input has ended.
+    End,
+    /// Nothing came within the wait.
+    Nothing,
+}
+
+struct InputState {
+    receiver: Receiver,
+    /// Which of the node's inputs this edge belongs to.
+    input: usize,
+    ahead: VecDeque<Message>,
+    watermark: Option<Timestamp>,
+    idle: bool,
+    barrier: Option<Barrier>,
+    passed: Epoch,
+    ended: bool,
+}
+
+/// The inputs of one task.
+pub(super) struct FanIn {
+    inputs: Vec<InputState>,
+    /// Whether an input whose barrier came is not read until the others' came.
+    aligned: bool,
+    watermark: Option<Timestamp>,
+    reported: Epoch,
+    told_end: bool,
+    turn: usize,
+}
+
+impl FanIn {
+    pub(super) fn new(receivers: Vec<(usize, Receiver)>, aligned: bool) -> Self {
+        let state = |(input, receiver)| InputState {
+            receiver,
+            input,
+            ahead: VecDeque::new(),
+            watermark: None,
+            idle: false,
+            barrier: None,
+            passed: 0,
+            ended: false,
+        };
+        Self {
+            inputs: receivers.into_iter().map(state).collect(),
+            aligned,
+            watermark: None,
+            reported: 0,
+            told_end: false,
+            turn: 0,
+        }
+    }
+
+    /// What is next, waiting at most `wait`.
+    pub(super) fn next(&mut self, wait: Duration) -> Result<Event, Stopped> {
+        loop {
+            if let Some(event) = self.due() {
+                return Ok(event);
+            }
+            let Some((index, message)) = self.receive(wait)? else {
+                return Ok(Event::Nothing);
+            };
+            if let Some(event) = self.take(index, message)? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// A barrier or an end that all inputs have come to.
+    fn due(&mut self) -> Option<Event> {
+        let live = self.inputs.iter().filter(|i| !i.ended);
+        let Some(passed) = live.clone().map(|i| i.passed).min() else {
+            if self.told_end {
+                return Some(Event::Nothing);
+            }
+            self.told_end = true;
+            return Some(Event::End);
+        };
+        if passed > self.reported {
+            let flush = self.inputs.iter().filter_map(|i| i.barrier).any(|b| b.flush);
+            self.reported = passed;
+            for input in &mut self.inputs {
+                if input.passed <= passed {
+                    input.barrier = None;
+                }
+            }
+            return Some(Event::Barrier(Barrier { epoch: passed, flush }));
+        }
+        None
+    }
+
+    fn is_readable(&self, input: &InputState) -> bool {
+        let waits = self.aligned && input.passed > self.reported;
+        !input.ended && !waits
+    }
+
+    fn receive(&mut self, wait: Duration) -> Result<Option<(usize, Message)>, Stopped> {
+        let count = self.inputs.len();
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            let readable = self.inputs.get(index).is_some_and(|i| self.is_readable(i));
+            let Some(input) = self.inputs.get_mut(index).filter(|_| readable) else {
+                continue;
+            };
+            if let Some(message) = input.ahead.pop_front().or_else(|| input.receiver.try_receive())
+            {
+                self.turn = index + 1;
+                return Ok(Some((index, message)));
+            }
+        }
+        let readable: Vec<usize> = (0..count)
+            .filter(|i| self.inputs.get(*i).is_some_and(|s| self.is_readable(s)))
+            .collect();
+        if let [only] = readable.as_slice() {
+            let Some(input) = self.inputs.get(*only) else {
+                return Ok(None);
+            };
+            return Ok(input.receiver.receive(wait)?.map(|m| (*only, m)));
+        }
+        let mut select = Select::new();
+        for index in &readable {
+            if let Some(input) = self.inputs.get(*index) {
+                input.receiver.wait_on(&mut select);
+            }
+        }
+        let Ok(ready) = select.ready_timeout(wait) else {
+            return Ok(None);
+        };
+        let Some(index) = readable.get(ready).copied() else {
+            return Ok(None);
+        };
+        let Some(input) = self.inputs.get(index) else {
+            return Ok(None);
+        };
+        Ok(input.receiver.receive(Duration::ZERO)?.map(|m| (index, m)))
+    }
+
+    fn take(&mut self, index: usize, message: Message) -> Result<Option<Event>, Stopped> {
+        let Some(input) = self.inputs.get_mut(index) else {
+            return Ok(None);
+        };
+        match message {
+            Message::Batch(batch) => {
+                input.idle = false;
+                let batch = coalesce(input, batch)?;
+                return Ok(Some(Event::Batch(input.input, batch)));
+            }
+            Message::Watermark(watermark) => {
+                input.idle = false;
+                input.watermark = input.watermark.max(Some(watermark));
+            }
+            Message::Idle => input.idle = true,
+            Message::Barrier(barrier) => {
+                input.barrier = Some(barrier);
+                input.passed = barrier.epoch;
+            }
+            Message::End => input.ended = true,
+        }
+        Ok(self.merged_watermark())
+    }
+
+    fn merged_watermark(&mut self) -> Option<Event> {
+        let active = self.inputs.iter().filter(|i| !i.ended && !i.idle);
+        let lowest = active.map(|i| i.watermark).min()??;
+        if Some(lowest) <= self.watermark {
+            return None;
+        }
+        self.watermark = Some(lowest);
+        Some(Event::Watermark(lowest))
+    }
+}
+
+/// Joins small batches that already wait behind a small one.
+fn coalesce(input: &mut InputState, first: Batch) -> Result<Batch, Stopped> {
+    if first.rows() >= SMALL {
+        return Ok(first);
+    }
+    let (mut rows, mut readings) = (first.rows(), first.readings);
+    let mut parts = vec![first];
+    while rows < COALESCED {
+        match input.ahead.pop_front().or_else(|| input.receiver.try_receive()) {
+            Some(Message::Batch(next)) if next.rows() < SMALL => {
+                rows += next.rows();
+                readings = readings.union(next.readings);
+                parts.push(next);
+            }
+            Some(other) => {
+                input.ahead.push_front(other);
+                break;
+            }
+            None => break,
+        }
+    }
+    let joined = match parts.as_slice() {
+        [only] => only.records.clone(),
+        [one, ..] => concat_batches(&one.records.schema(), parts.iter().map(|b| &b.records))
+            .map_err(|e| Error::bug("join batches of one edge").with_source(e))?,
+        [] => return Err(Error::bug("join no batches").into()),
+    };
+    Ok(Batch::new(joined, readings))
+}

@@ -1,0 +1,42 @@
+//! The thread of an operator that takes from edges, and of the operators fused with it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::chain::Chain;
+use super::control::{Control, Stopped};
+use super::fan_in::{Event, FanIn};
+use crate::metrics::{NodeMetrics, State};
+
+/// How often an idle thread looks whether the topology was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) struct OperatorTask {
+    pub(super) inputs: FanIn,
+    pub(super) chain: Chain,
+    pub(super) control: Arc<Control>,
+    pub(super) metrics: Arc<NodeMetrics>,
+}
+
+impl OperatorTask {
+    pub(super) fn run(mut self) -> Result<(), Stopped> {
+        self.control.opened(self.metrics.node());
+        loop {
+            let started = Instant::now();
+            let event = self.inputs.next(LOOK)?;
+            self.metrics.spent(State::Idle, started.elapsed());
+            match event {
+                Event::Batch(input, batch) => self.chain.enter(input, batch)?,
+                Event::Watermark(watermark) => self.chain.watermark(watermark)?,
+                Event::Barrier(barrier) => self.chain.barrier(barrier)?,
+                Event::End => {
+                    self.chain.end()?;
+                    self.control.says(self.metrics.node(), "ended");
+                    return Ok(());
+                }
+                Event::Nothing if self.control.is_cancelled() => return Err(Stopped::Cancelled),
+                Event::Nothing => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! From a plan to threads: edges made, chains put together, each task given its ends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use swiftwater_config::OnError;
+
+use super::Body;
+use super::chain::{Chain, ChainNode, Link, Target};
+use super::control::Control;
+use super::edge::{Bounds, Receiver, edge};
+use super::epochs::Epochs;
+use super::exchange::Outlet;
+use super::fan_in::FanIn;
+use super::operator_task::OperatorTask;
+use super::rejects::Rejects;
+use super::retry::Retry;
+use super::sink_task::{Progress, SinkTask};
+use super::source_task::SourceTask;
+use crate::error::{Error, Result};
+use crate::kind::{SinkPlan, SourcePlan};
+use crate::metrics::{EdgeMetrics, Metrics, NodeMetrics, SinkMetrics, SourceMetrics};
+use crate::plan::{Exchange, FromPort, NodeId, Plan, Planned, PlannedNode, TaskPlan};
+use crate::sink::SinkContext;
+use crate::source::SourceContext;
+
+/// Rows a batch should have while the topology keeps up.
+const BATCH_ROWS: usize = 8192;
+
+/// Threads to be, and what coordinates them.
+pub(super) struct Wired {
+    pub(super) tasks: Vec<(String, Body)>,
+    pub(super) epochs: Arc<Epochs>,
+}
+
+struct Wiring<'a> {
+    plan: &'a Plan,
+    metrics: &'a Arc<Metrics>,
+    control: &'a Arc<Control>,
+    epochs: Arc<Epochs>,
+    node_metrics: Vec<Arc<NodeMetrics>>,
+    outlets: HashMap<(NodeId, usize, FromPort), Vec<Outlet>>,
+    receivers: HashMap<(NodeId, usize), Vec<(usize, Receiver)>>,
+    sources: usize,
+    sinks: usize,
+}
+
+/// Makes the tasks of a plan.
+pub(super) fn wire(plan: &Plan, metrics: &Arc<Metrics>, control: &Arc<Control>) -> Result<Wired> {
+    let instances = |is: fn(&Planned) -> bool| -> usize {
+        plan.nodes.iter().filter(|n| is(&n.planned)).map(|n| n.parallelism).sum()
+    };
+    let sources = instances(|p| matches!(p, Planned::Source(_)));
+    let sinks = instances(|p| matches!(p, Planned::Sink(_)));
+    let interval = plan.config.checkpoint.interval.0;
+    let epochs = Arc::new(Epochs::new(sources, sinks, interval, Arc::clone(metrics)));
+    let mut wiring = Wiring {
+        plan,
+        metrics,
+        control,
+        epochs,
+        node_metrics: plan.nodes.iter().map(|n| NodeMetrics::new(metrics, n.name())).collect(),
+        outlets: HashMap::new(),
+        receivers: HashMap::new(),
+        sources: 0,
+        sinks: 0,
+    };
+    wiring.make_edges();
+    let mut tasks = Vec::new();
+    for task in &plan.tasks {
+        for instance in 0..task.instances {
+            tasks.push(wiring.task(task, instance)?);
+        }
+    }
+    Ok(Wired { tasks, epochs: wiring.epochs })
+}
+
+impl Wiring<'_> {
+    fn make_edges(&mut self) {
+        let plan = self.plan;
+        let name = |id: NodeId| plan.nodes.get(id).map_or("", PlannedNode::name);
+        let parallelism = |id: NodeId| plan.nodes.get(id).map_or(1, |n| n.parallelism);
+        for link in &plan.links {
+            let label = match link.port {
+                FromPort::Errors => format!("{}.errors->{}", name(link.from), name(link.to)),
+                FromPort::Output(_) => format!("{}->{}", name(link.from), name(link.to)),
+            };
+            for sender in 0..parallelism(link.from) {
+                let takers = match link.exchange {
+                    Exchange::Forward => sender..sender + 1,
+                    Exchange::Gather => 0..1,
+                    Exchange::Hash(_) | Exchange::RoundRobin => 0..parallelism(link.to),
+                };
+                let mut senders = Vec::new();
+                for taker in takers {
+                    let bounds =
+                        Bounds { rows: plan.memory.edge_rows, bytes: plan.memory.edge_bytes };
+                    let (tx, rx) = edge(bounds, EdgeMetrics::new(self.metrics, &label));
+                    senders.push(tx);
+                    self.receivers.entry((link.to, taker)).or_default().push((link.input, rx));
+                }
+                let outlet = Outlet::new(&link.exchange, senders);
+                self.outlets.entry((link.from, sender, link.port)).or_default().push(outlet);
+            }
+        }
+    }
+
+    fn task(&mut self, task: &TaskPlan, instance: usize) -> Result<(String, Body)> {
+        let plan = self.plan;
+        let head = *task.nodes.first().ok_or_else(|| Error::bug("place a task without nodes"))?;
+        let node = plan.nodes.get(head).ok_or_else(|| Error::bug("find a placed node"))?;
+        let name = format!("{}-{instance}", node.name());
+        for id in &task.nodes {
+            if let (0, Some(node)) = (instance, plan.nodes.get(*id)) {
+                let opens = if *id == head { node.parallelism } else { 0 };
+                self.control.expect(node.name(), opens);
+            }
+        }
+        let body = match &node.planned {
+            Planned::Source(source) => self.source_task(task, head, source, instance)?,
+            Planned::Operator(_) => self.operator_task(task, head, instance)?,
+            Planned::Sink(sink) => self.sink_task(head, sink)?,
+        };
+        Ok((name, body))
+    }
+
+    fn source_task(
+        &mut self,
+        task: &TaskPlan,
+        head: NodeId,
+        source: &SourcePlan,
+        instance: usize,
+    ) -> Result<Body> {
+        let plan = self.plan;
+        let node = plan.nodes.get(head).ok_or_else(|| Error::bug("find a source"))?;
+        let source_metrics = SourceMetrics::new(self.metrics, node.name());
+        let context = SourceContext {
+            topology: plan.config.name.clone(),
+            node: node.name().to_owned(),
+            instance,
+            instances: node.parallelism,
+            prefetch_bytes: plan.memory.prefetch_bytes,
+            batch_rows: BATCH_ROWS,
+            clock: self.control.clock.clone(),
+            metrics: Arc::clone(&source_metrics),
+        };
+        let id = self.sources;
+        self.sources += 1;
+        let task = SourceTask {
+            id,
+            source: (source.make)(instance).map_err(|e| e.at_node(node.name()))?,
+            context: Some(context),
+            chain: self.chain(task, instance)?,
+            epochs: Arc::clone(&self.epochs),
+            control: Arc::clone(self.control),
+            metrics: self.metrics_of(head)?,
+            source_metrics,
+            retry: Retry::new(&plan.config.retry),
+            injected: 0,
+        };
+        Ok(Box::new(move || task.run()))
+    }
+
+    fn operator_task(&mut self, task: &TaskPlan, head: NodeId, instance: usize) -> Result<Body> {
+        let task = OperatorTask {
+            inputs: FanIn::new(self.receivers.remove(&(head, instance)).unwrap_or_default(), true),
+            chain: self.chain(task, instance)?,
+            control: Arc::clone(self.control),
+            metrics: self.metrics_of(head)?,
+        };
+        Ok(Box::new(move || task.run()))
+    }
+
+    fn sink_task(&mut self, head: NodeId, sink: &SinkPlan) -> Result<Body> {
+        let plan = self.plan;
+        let node = plan.nodes.get(head).ok_or_else(|| Error::bug("find a sink"))?;
+        let sink_metrics = SinkMetrics::new(self.metrics, node.name());
+        let context = SinkContext {
+            topology: plan.config.name.clone(),
+            node: node.name().to_owned(),
+            buffer_bytes: plan.memory.sink_bytes,
+            retry_budget: plan.config.retry.budget.0,
+            clock: self.control.clock.clone(),
+            metrics: Arc::clone(&sink_metrics),
+        };
+        let id = self.sinks;
+        self.sinks += 1;
+        let metrics = self.metrics_of(head)?;
+        let task = SinkTask {
+            id,
+            sink: (sink.make)().map_err(|e| e.at_node(node.name()))?,
+            context: Some(context),
+            // Without state to keep in step a sink need not hold back its faster inputs.
+            inputs: FanIn::new(self.receivers.remove(&(head, 0)).unwrap_or_default(), false),
+            rejects: self.rejects(head, &node.config.on_error, 0, &metrics),
+            epochs: Arc::clone(&self.epochs),
+            control: Arc::clone(self.control),
+            metrics,
+            sink_metrics,
+            retry: Retry::new(&plan.config.retry),
+            progress: Progress::default(),
+        };
+        Ok(Box::new(move || task.run()))
+    }
+
+    fn rejects(
+        &mut self,
+        node: NodeId,
+        policy: &OnError,
+        instance: usize,
+        metrics: &Arc<NodeMetrics>,
+    ) -> Rejects {
+        let outlets = self.outlets.remove(&(node, instance, FromPort::Errors));
+        Rejects::new(policy, outlets.into_iter().flatten().next(), metrics)
+    }
+
+    fn metrics_of(&self, node: NodeId) -> Result<Arc<NodeMetrics>> {
+        self.node_metrics.get(node).cloned().ok_or_else(|| Error::bug("find the metrics of a node"))
+    }
+
+    fn chain(&mut self, task: &TaskPlan, instance: usize) -> Result<Chain> {
+        let plan = self.plan;
+        let mut nodes = Vec::new();
+        for id in &task.nodes {
+            let node = plan.nodes.get(*id).ok_or_else(|| Error::bug("find a node of a chain"))?;
+            let metrics = self.metrics_of(*id)?;
+            let link = match &node.planned {
+                Planned::Operator(operator) => Some(Link {
+                    operator: (operator.make)(instance).map_err(|e| e.at_node(node.name()))?,
+                    splittable: operator.splittable,
+                }),
+                _ => None,
+            };
+            let ports = (0..node.outputs.len()).map(|port| self.targets(task, *id, port, instance));
+            let ports = ports.collect();
+            let rejects = self.rejects(*id, &node.config.on_error, instance, &metrics);
+            nodes.push(ChainNode { link, ports, rejects, metrics });
+        }
+        Ok(Chain::new(nodes, Arc::clone(self.control)))
+    }
+
+    /// Where the rows of one output port go: to nodes of the same chain, and to other tasks.
+    fn targets(
+        &mut self,
+        task: &TaskPlan,
+        node: NodeId,
+        port: usize,
+        instance: usize,
+    ) -> Vec<Target> {
+        let port = FromPort::Output(port);
+        let is_fed = |id: &NodeId| {
+            let inputs = self.plan.nodes.get(*id).map(|n| n.inputs.as_slice()).unwrap_or_default();
+            inputs.iter().any(|i| i.from == node && i.port == port)
+        };
+        let rest = task.nodes.iter().enumerate().skip(1);
+        let mut targets: Vec<Target> =
+            rest.filter(|(_, id)| is_fed(id)).map(|(index, _)| Target::Node(index)).collect();
+        let outlets = self.outlets.remove(&(node, instance, port)).unwrap_or_default();
+        targets.extend(outlets.into_iter().map(Target::Outlet));
+        targets
+    }
+}
