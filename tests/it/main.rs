@@ -1,0 +1,11 @@
+//! Tests of the whole program, in one binary so that it is linked once.
+//!
+//! They run the built `swiftwater` against a real Apache Kafka; `support` starts what they need.
+
+#[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "tests that use the rest follow")]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+mod servers;
