@@ -1,0 +1,18 @@
+//! Generated rows: every value is a pure function of the seed, the row's number and the column, so
+//! the rows are the same however they are cut into batches and spread over instances.
+//!
+//! One file a distribution; [`column`] joins them, [`generator`] is the source that hands them out.
+
+pub(crate) mod bids;
+pub(crate) mod choice;
+pub(crate) mod column;
+pub(crate) mod constant;
+pub(crate) mod generator;
+pub(crate) mod pace;
+pub(crate) mod random;
+pub(crate) mod sequence;
+pub(crate) mod text;
+pub(crate) mod timestamp;
+pub(crate) mod uniform;
+pub(crate) mod uuid;
+pub(crate) mod zipf;

@@ -1,0 +1,252 @@
+//! A generated column: its options as a topology file writes them, and the [`Column`] behind them.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options, nullif};
+use arrow::datatypes::{DataType, Field};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use swiftwater_engine::{Error, Result, schema};
+
+use super::choice::ChoiceOptions;
+use super::constant::Constant;
+use super::random::{Stream, unit};
+use super::sequence::SequenceOptions;
+use super::text::TextOptions;
+use super::timestamp::TimestampOptions;
+use super::uniform::UniformOptions;
+use super::uuid::UuidOptions;
+use super::zipf::ZipfOptions;
+
+/// A run of rows, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Number of the first row, from 0.
+    pub first: u64,
+    /// How many.
+    pub count: usize,
+}
+
+impl Rows {
+    /// The row numbers.
+    pub(crate) fn iter(self) -> impl Iterator<Item = u64> {
+        (self.first..).take(self.count)
+    }
+}
+
+/// Event time of a generated row, by its number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeline {
+    /// Event time of row 0 in microseconds since 1970.
+    pub start: i64,
+    /// Rows in one second of event time.
+    pub rate: f64,
+}
+
+impl Timeline {
+    /// Microseconds since 1970. Grows with the row: each operation rounds monotonically.
+    #[inline]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a double holds rows x 1e6 exactly up to nine thousand million rows, and is off by \
+                  a few microseconds above"
+    )]
+    pub(crate) fn at(self, row: u64) -> i64 {
+        self.start.saturating_add((row as f64 * 1e6 / self.rate) as i64)
+    }
+}
+
+/// Values of one column: row i is a function of the seed, i and the column, and of nothing else.
+pub(crate) trait Column: Send + Sync {
+    /// Type of the values.
+    fn data_type(&self) -> DataType;
+
+    /// The values of `rows`.
+    fn values(&self, rows: Rows, time: Timeline) -> ArrayRef;
+
+    /// Values between which all others lie, so that a cast can be checked before it runs.
+    fn extremes(&self) -> Option<ArrayRef> {
+        None
+    }
+}
+
+/// One column: exactly one distribution, and how it is typed.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ColumnOptions {
+    /// Counts up from row to row.
+    pub sequence: Option<SequenceOptions>,
+    /// Numbers that are equally likely between two bounds.
+    pub uniform: Option<UniformOptions>,
+    /// One of several values, equally likely or weighted.
+    pub choice: Option<ChoiceOptions>,
+    /// Whole numbers from 1, where the k-th is k^-exponent times as likely as the first: popular
+    /// keys and long tails.
+    pub zipf: Option<ZipfOptions>,
+    /// The same value in every row: text, a number or a boolean.
+    pub constant: Option<Constant>,
+    /// The row's event time: `start` + row / `rate`.
+    pub timestamp: Option<TimestampOptions>,
+    /// Random letters and digits.
+    pub text: Option<TextOptions>,
+    /// A random identifier in the form of a UUID (version 4).
+    pub uuid: Option<UuidOptions>,
+    /// Type of the column, such as `int32` or `decimal(10,2)`; the distribution's own without it.
+    #[serde(rename = "type")]
+    pub data_type: Option<String>,
+    /// Share of rows, from 0 to 1, that are null.
+    pub nulls: Option<f64>,
+}
+
+impl ColumnOptions {
+    /// The column behind the options.
+    ///
+    /// # Errors
+    /// `Config` for none or several distributions (`SW2002`) and for values that make no sense
+    /// (`SW2003`, `SW2004`).
+    pub(crate) fn build(self, name: &str, seed: u64) -> Result<Generated> {
+        let stream = Stream::new(seed, name, 0);
+        let mut all: Vec<Box<dyn Column>> = Vec::new();
+        if let Some(o) = self.sequence {
+            all.push(Box::new(o.build(name)?));
+        }
+        if let Some(o) = self.uniform {
+            all.push(o.build(name, stream)?);
+        }
+        if let Some(o) = self.choice {
+            all.push(Box::new(o.build(name, stream)?));
+        }
+        if let Some(o) = self.zipf {
+            all.push(Box::new(o.build(name, stream)?));
+        }
+        if let Some(constant) = self.constant {
+            all.push(Box::new(constant.build(name)?));
+        }
+        if let Some(o) = self.timestamp {
+            all.push(Box::new(o.build()));
+        }
+        if let Some(o) = self.text {
+            all.push(Box::new(o.build(name, seed)?));
+        }
+        if let Some(o) = self.uuid {
+            all.push(Box::new(o.build(name, seed)));
+        }
+        let count = all.len();
+        let (Some(column), 1) = (all.pop(), count) else {
+            return Err(Error::config(
+                "SW2002",
+                format!("generate column `{name}` from {count} distributions"),
+            )
+            .with_hint(
+                "name exactly one of sequence, uniform, choice, zipf, constant, timestamp, text, uuid",
+            ));
+        };
+        Generated::new(name, column, seed)
+            .typed(self.data_type.as_deref())?
+            .with_nulls(self.nulls)
+    }
+}
+
+/// A column with its field, cast and nulls.
+pub(crate) struct Generated {
+    /// Name, type and whether nulls occur.
+    pub field: Field,
+    column: Box<dyn Column>,
+    nulls: Option<(Stream, f64)>,
+    null_stream: Stream,
+}
+
+/// The error of an option whose value makes no sense.
+pub(crate) fn bad_option(column: &str, what: impl std::fmt::Display, hint: &str) -> Error {
+    Error::config("SW2003", format!("generate column `{column}`: {what}")).with_hint(hint)
+}
+
+fn strictly() -> CastOptions<'static> {
+    CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    }
+}
+
+impl Generated {
+    /// A column of the distribution's own type, without nulls.
+    pub(crate) fn new(name: &str, column: Box<dyn Column>, seed: u64) -> Self {
+        Self {
+            field: Field::new(name, column.data_type(), false),
+            column,
+            nulls: None,
+            null_stream: Stream::new(seed, name, u64::MAX),
+        }
+    }
+
+    fn typed(mut self, text: Option<&str>) -> Result<Self> {
+        let Some(text) = text else { return Ok(self) };
+        let name = self.field.name();
+        let to = schema::parse(text).ok_or_else(|| {
+            bad_option(
+                name,
+                format!("unknown type `{text}`"),
+                &format!("use {} or decimal(p,s)", schema::type_names().join(", ")),
+            )
+        })?;
+        let from = self.column.data_type();
+        let refused = |cause: String| {
+            let own = schema::name(&from);
+            Error::config(
+                "SW2004",
+                format!("generate column `{name}` as `{text}` from {own}{cause}"),
+            )
+            .with_hint("use a wider type, or a distribution whose values fit")
+        };
+        if !can_cast_types(&from, &to) {
+            return Err(refused(String::new()));
+        }
+        if let Some(extremes) = self.column.extremes() {
+            cast_with_options(&extremes, &to, &strictly()).map_err(|e| refused(format!(": {e}")))?;
+        }
+        self.field = self.field.with_data_type(to);
+        Ok(self)
+    }
+
+    fn with_nulls(mut self, share: Option<f64>) -> Result<Self> {
+        let Some(share) = share else { return Ok(self) };
+        if !(0.0..=1.0).contains(&share) {
+            return Err(bad_option(
+                self.field.name(),
+                format!("`nulls: {share}` is not a share"),
+                "give a number from 0 to 1",
+            ));
+        }
+        self.nulls = Some((self.null_stream, share));
+        self.field = self.field.with_nullable(true);
+        Ok(self)
+    }
+
+    /// The values of `rows`.
+    ///
+    /// # Errors
+    /// `Data` (`SW2005`) where a value no longer fits the declared type.
+    pub(crate) fn values(&self, rows: Rows, time: Timeline) -> Result<ArrayRef> {
+        let mut values = self.column.values(rows, time);
+        if values.data_type() != self.field.data_type() {
+            values = cast_with_options(&values, self.field.data_type(), &strictly()).map_err(|e| {
+                let name = self.field.name();
+                Error::data("SW2005", format!("generate column `{name}` at row {}", rows.first))
+                    .with_hint("use a wider `type`")
+                    .with_source(e)
+            })?;
+        }
+        if let Some((stream, share)) = self.nulls {
+            let null: BooleanArray = rows.iter().map(|row| Some(unit(stream.at(row)) < share)).collect();
+            values = nullif(&values, &null)?;
+        }
+        Ok(values)
+    }
+}
+
+/// Makes an array of a builder's or an iterator's outcome.
+pub(crate) fn array(values: impl Array + 'static) -> ArrayRef {
+    Arc::new(values)
+}
