@@ -1,5 +1,13 @@
 //! One file a kind. A new kind is its file here, its `mod` line and its line in [`register`].
 
+mod blackhole;
+mod generate;
+mod stdout;
+
+pub use blackhole::BlackholeOptions;
+pub use generate::{GenerateOptions, Preset};
+pub use stdout::{StdoutOptions, View};
+
 use swiftwater_engine::Registry;
 
 use crate::codec;
@@ -7,7 +15,10 @@ use crate::codec;
 /// Registers every source, sink and message format of this crate.
 pub fn register(registry: &mut Registry) {
     // Sources.
+    registry.source::<GenerateOptions>();
     // Sinks.
+    registry.sink::<BlackholeOptions>();
+    registry.sink::<StdoutOptions>();
     // Formats.
     registry.format::<codec::JsonOptions>("json");
 }

@@ -2,5 +2,9 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod event_time;
+mod generate;
+mod stdout;
+mod unused_fields;
 
 pub use catalog::register;

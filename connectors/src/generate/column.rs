@@ -54,7 +54,8 @@ impl Timeline {
                   a few microseconds above"
     )]
     pub(crate) fn at(self, row: u64) -> i64 {
-        self.start.saturating_add((row as f64 * 1e6 / self.rate) as i64)
+        self.start
+            .saturating_add((row as f64 * 1e6 / self.rate) as i64)
     }
 }
 
@@ -204,7 +205,8 @@ impl Generated {
             return Err(refused(String::new()));
         }
         if let Some(extremes) = self.column.extremes() {
-            cast_with_options(&extremes, &to, &strictly()).map_err(|e| refused(format!(": {e}")))?;
+            cast_with_options(&extremes, &to, &strictly())
+                .map_err(|e| refused(format!(": {e}")))?;
         }
         self.field = self.field.with_data_type(to);
         Ok(self)
@@ -231,15 +233,22 @@ impl Generated {
     pub(crate) fn values(&self, rows: Rows, time: Timeline) -> Result<ArrayRef> {
         let mut values = self.column.values(rows, time);
         if values.data_type() != self.field.data_type() {
-            values = cast_with_options(&values, self.field.data_type(), &strictly()).map_err(|e| {
-                let name = self.field.name();
-                Error::data("SW2005", format!("generate column `{name}` at row {}", rows.first))
+            values =
+                cast_with_options(&values, self.field.data_type(), &strictly()).map_err(|e| {
+                    let name = self.field.name();
+                    Error::data(
+                        "SW2005",
+                        format!("generate column `{name}` at row {}", rows.first),
+                    )
                     .with_hint("use a wider `type`")
                     .with_source(e)
-            })?;
+                })?;
         }
         if let Some((stream, share)) = self.nulls {
-            let null: BooleanArray = rows.iter().map(|row| Some(unit(stream.at(row)) < share)).collect();
+            let null: BooleanArray = rows
+                .iter()
+                .map(|row| Some(unit(stream.at(row)) < share))
+                .collect();
             values = nullif(&values, &null)?;
         }
         Ok(values)

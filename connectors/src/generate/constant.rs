@@ -1,7 +1,8 @@
 //! One value for all rows, and scalars of a topology file as Arrow arrays.
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array, new_null_array,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array,
+    new_null_array,
 };
 use arrow::compute::take;
 use arrow::datatypes::DataType;
@@ -28,7 +29,12 @@ pub(super) fn scalars(column: &str, values: &[Value]) -> Result<ArrayRef> {
     let text = || values.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
     let whole = || values.iter().map(Value::as_i64).collect::<Option<Vec<_>>>();
     let double = || values.iter().map(Value::as_f64).collect::<Option<Vec<_>>>();
-    let truth = || values.iter().map(Value::as_bool).collect::<Option<Vec<_>>>();
+    let truth = || {
+        values
+            .iter()
+            .map(Value::as_bool)
+            .collect::<Option<Vec<_>>>()
+    };
     text()
         .map(|v| array(StringArray::from(v)))
         .or_else(|| whole().map(|v| array(Int64Array::from(v))))

@@ -21,10 +21,14 @@ impl Stream {
     /// The stream of draw number `draw` of a column. Streams go by the column's name, so that a new
     /// column leaves the values of the others as they were.
     pub(crate) fn new(seed: u64, column: &str, draw: u64) -> Self {
-        let name = column.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        Self(mix(mix(seed.wrapping_add(GAMMA)) ^ mix(name) ^ mix(draw.wrapping_mul(GAMMA))))
+        let name = column
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+            });
+        Self(mix(mix(seed.wrapping_add(GAMMA))
+            ^ mix(name)
+            ^ mix(draw.wrapping_mul(GAMMA))))
     }
 
     /// The word of one row.
@@ -42,10 +46,6 @@ impl Stream {
 
 /// A number below `bound` (0 for a bound of 0). The bias is below `bound` / 2^64.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the product shifted by 64 bits is below `bound`"
-)]
 pub(crate) const fn below(word: u64, bound: u64) -> u64 {
     ((word as u128 * bound as u128) >> 64) as u64
 }
@@ -98,7 +98,10 @@ mod tests {
             counts[cell] += 1;
         }
         // Chi-square with 9 degrees of freedom: 27.9 is passed once in a thousand.
-        let chi: f64 = counts.iter().map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0).sum();
+        let chi: f64 = counts
+            .iter()
+            .map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0)
+            .sum();
         assert!(chi < 27.9, "{chi}");
         assert_eq!(below(u64::MAX, 10), 9);
         assert!(unit(u64::MAX) < 1.0);

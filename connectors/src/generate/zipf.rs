@@ -84,7 +84,10 @@ impl Zipf {
         (ln1p_over(t) * area).exp()
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to 1..=values, below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "clamped to 1..=values, below 2^53"
+    )]
     fn sample(&self, row: u64) -> i64 {
         let words = self.stream.of_row(row);
         let mut k = 1.0;
@@ -125,7 +128,9 @@ impl Column for Zipf {
     }
 
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
-        array(Int64Array::from_iter_values(rows.iter().map(|row| self.sample(row))))
+        array(Int64Array::from_iter_values(
+            rows.iter().map(|row| self.sample(row)),
+        ))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
@@ -162,7 +167,10 @@ mod tests {
             let (chi, cells) = chi_square(values, exponent);
             // Mean n and deviation sqrt(2n): four deviations above is passed once in 10 000.
             let n = f64::from(u32::try_from(cells).unwrap());
-            assert!(chi < n + 4.0 * (2.0 * n).sqrt() + 4.0, "{values} {exponent}: {chi} of {n}");
+            assert!(
+                chi < n + 4.0 * (2.0 * n).sqrt() + 4.0,
+                "{values} {exponent}: {chi} of {n}"
+            );
         }
     }
 

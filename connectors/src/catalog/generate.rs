@@ -1,0 +1,183 @@
+//! The `generate` source: rows made up by rule, the same for the same seed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::{Field, Schema};
+use chrono::DateTime;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use swiftwater_engine::{Error, NodeContext, Result, SourceOptions, SourcePlan, Timestamp};
+
+use crate::event_time::EventTime;
+use crate::generate::bids;
+use crate::generate::column::{ColumnOptions, Generated};
+use crate::generate::generator::{Design, Generator};
+use crate::unused_fields;
+
+/// Makes up rows by rule: a stream to try things with, to test with and to measure with.
+///
+/// Every value is a function of `seed`, the row's number and the column's name. The same options
+/// give the same rows at any `parallelism`, and a new column leaves the others as they were. With
+/// `rate` rows are due at fixed times, whatever becomes of the ones before: a topology that cannot
+/// follow is late (`swiftwater_backlog_seconds`, and the latency counts from the due time), and
+/// event time does not shift.
+///
+/// Columns are one distribution each: `sequence`, `uniform`, `choice`, `zipf`, `constant`,
+/// `timestamp`, `text` or `uuid`, with `type` to convert and `nulls` to leave some out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateOptions {
+    /// Ready columns: `bids` are bids of an auction house as in the Nexmark benchmark (auction,
+    /// bidder, price, channel, url, `date_time`, extra; about 230 bytes as JSON).
+    #[serde(default)]
+    pub preset: Option<Preset>,
+    /// Columns by name, after those of the preset: `price: {uniform: {min: 1, max: 100}}`.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, ColumnOptions>")]
+    pub columns: Map<String, Value>,
+    /// Names of the columns to keep, in their order; all of them without it.
+    #[serde(default)]
+    pub only: Option<Vec<String>>,
+    /// Decides all random values.
+    #[serde(default)]
+    pub seed: u64,
+    /// Rows per second over all instances; as fast as they are taken without it.
+    #[serde(default)]
+    pub rate: Option<f64>,
+    /// Ends after this many rows; never without it.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// Event time of row 0, such as `2026-01-01T00:00:00Z`; the time of the start without it.
+    #[serde(default)]
+    pub start: Option<String>,
+    /// Rows in one second of event time; `rate` without it, and 100 000 without both.
+    #[serde(default)]
+    pub event_rate: Option<f64>,
+}
+
+/// A ready set of columns.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Bids of an auction house.
+    Bids,
+}
+
+const DEFAULT_EVENT_RATE: f64 = 100_000.0;
+
+impl GenerateOptions {
+    fn generated(&self) -> Result<Vec<Generated>> {
+        let mut all = match self.preset {
+            Some(Preset::Bids) => bids::columns(self.seed),
+            None => Vec::new(),
+        };
+        for (name, options) in &self.columns {
+            let options: ColumnOptions = serde_json::from_value(options.clone()).map_err(|e| {
+                Error::config("SW2003", format!("read the generated column `{name}`: {e}"))
+            })?;
+            all.push(options.build(name, self.seed)?);
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = all.iter().find(|c| !seen.insert(c.field.name().clone())) {
+            let name = twice.field.name();
+            return Err(
+                Error::config("SW2003", format!("generate column `{name}` twice"))
+                    .with_hint("give the column another name than the preset's"),
+            );
+        }
+        match &self.only {
+            None => Ok(all),
+            Some(only) => keep(all, only),
+        }
+    }
+
+    fn start(&self) -> Result<Option<Timestamp>> {
+        let Some(text) = &self.start else {
+            return Ok(None);
+        };
+        let time = DateTime::parse_from_rfc3339(text).map_err(|e| {
+            Error::config("SW2007", format!("read the time `start: {text}`"))
+                .with_hint("write it like 2026-01-01T00:00:00Z")
+                .with_source(e)
+        })?;
+        Ok(Some(Timestamp(time.timestamp_micros())))
+    }
+}
+
+fn keep(mut all: Vec<Generated>, only: &[String]) -> Result<Vec<Generated>> {
+    let mut kept = Vec::with_capacity(only.len());
+    for name in only {
+        let Some(at) = all.iter().position(|c| c.field.name() == name) else {
+            let names: Vec<&str> = all.iter().map(|c| c.field.name().as_str()).collect();
+            return Err(Error::config("SW2003", format!("keep the column `{name}`"))
+                .with_hint(format!("`only` takes each once of {}", names.join(", "))));
+        };
+        kept.push(all.remove(at));
+    }
+    Ok(kept)
+}
+
+fn rate(name: &str, rate: Option<f64>) -> Result<Option<f64>> {
+    match rate {
+        Some(rate) if !(rate > 0.0 && rate.is_finite()) => Err(Error::config(
+            "SW2007",
+            format!("generate with `{name}: {rate}`"),
+        )
+        .with_hint("give rows per second above 0, or leave it out")),
+        rate => Ok(rate),
+    }
+}
+
+impl SourceOptions for GenerateOptions {
+    const KIND: &'static str = "generate";
+    const EXAMPLE: &'static str = "\
+name: made_up
+sources:
+  orders:
+    generate:
+      rate: 100
+      count: 1000
+      seed: 42
+      columns:
+        id: {sequence: {start: 1}}
+        customer: {zipf: {values: 500}}
+        amount: {uniform: {min: 1.0, max: 250.0, decimals: 2}}
+        state: {choice: {values: [paid, open, cancelled], weights: [8, 1.5, 0.5]}}
+        ordered_at: {timestamp: {}}
+    event_time: {column: ordered_at}
+sinks:
+  screen: {input: orders, stdout: {}}
+";
+
+    fn plan(self, cx: &NodeContext<'_>) -> Result<SourcePlan> {
+        unused_fields::refuse_format(cx.node)?;
+        unused_fields::refuse_schema(cx.node, "`generate` knows its columns")?;
+        let columns = self.generated()?;
+        if columns.is_empty() {
+            return Err(Error::config("SW2003", "generate rows without columns")
+                .with_hint("name a `preset` or some `columns`"));
+        }
+        let fields: Vec<Field> = columns.iter().map(|c| c.field.clone()).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let paced = rate("rate", self.rate)?;
+        let event_rate = rate("event_rate", self.event_rate)?;
+        let design = Arc::new(Design {
+            event_time: EventTime::find(cx.node.event_time.as_ref(), &schema)?,
+            columns,
+            schema: Arc::clone(&schema),
+            count: self.count,
+            rate: paced,
+            start: self.start()?,
+            event_rate: event_rate.or(paced).unwrap_or(DEFAULT_EVENT_RATE),
+            opened: OnceLock::new(),
+        });
+        Ok(SourcePlan {
+            schema,
+            bounded: self.count.is_some(),
+            warnings: Vec::new(),
+            make: Arc::new(move |_| Ok(Box::new(Generator::new(Arc::clone(&design))))),
+        })
+    }
+}
