@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::source_map::{Excerpt, SourceMap};
+
 /// Where in a topology file something stands. Lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location {
@@ -20,6 +22,15 @@ pub enum Severity {
     Warning,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
 /// One problem of a topology file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -35,6 +46,8 @@ pub struct Diagnostic {
     pub message: String,
     /// How to mend it ("did you mean …").
     pub hint: Option<String>,
+    /// The line of the file with its secrets blanked out, once the pointer was looked up.
+    pub excerpt: Option<Excerpt>,
 }
 
 impl Diagnostic {
@@ -52,6 +65,7 @@ impl Diagnostic {
             location: None,
             message: message.into(),
             hint: None,
+            excerpt: None,
         }
     }
 
@@ -74,22 +88,29 @@ impl Diagnostic {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Places it exactly, where the place of its pointer is not good enough.
+    #[must_use]
+    pub(crate) fn at(mut self, location: Location) -> Self {
+        self.location = Some(location);
+        self
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = self.excerpt.as_ref().and_then(|e| e.file.as_deref()) {
+            write!(f, "{file}:")?;
+        }
         if let Some(Location { line, column }) = self.location {
             write!(f, "{line}:{column}: ")?;
         }
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(
-            f,
-            "{severity} {}: {} (at {})",
-            self.code, self.message, self.pointer
-        )?;
+        write!(f, "{} {}: {}", self.severity, self.code, self.message)?;
+        match (&self.excerpt, self.location) {
+            (Some(excerpt), Some(location)) => excerpt.write(f, location)?,
+            (_, None) if !self.pointer.is_empty() => write!(f, " (at {})", self.pointer)?,
+            _ => {}
+        }
         if let Some(hint) = &self.hint {
             write!(f, "\n  hint: {hint}")?;
         }
@@ -106,6 +127,16 @@ impl Diagnostics {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Looks up the places of all pointers, adds the lines they point to, blanks out every secret
+    /// value that a message may quote, and sorts by place.
+    pub fn locate(&mut self, source: &SourceMap) {
+        for diagnostic in &mut self.0 {
+            source.place(diagnostic);
+        }
+        self.0.sort_by_key(|d| d.location);
+        self.0.dedup();
     }
 }
 
