@@ -14,6 +14,7 @@ pub mod plan;
 pub mod registry;
 pub mod runtime;
 pub mod schema;
+pub mod simulate;
 pub mod sink;
 pub mod source;
 

@@ -16,7 +16,9 @@ mod wiring;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub(crate) use chain::isolate;
 pub use control::{Health, NodeHealth};
+pub(crate) use rejects::stop_for;
 
 use control::{Control, Stopped};
 

@@ -93,7 +93,8 @@ impl Chain {
         let mut out = Output::at(now);
         if let Err(error) = link.operator.process(input, batch.clone(), &mut out) {
             out = Output::at(now);
-            isolate(link, input, &batch, error, &mut out)
+            let (operator, splittable) = (link.operator.as_mut(), link.splittable);
+            isolate(operator, splittable, (input, &batch), error, &mut out)
                 .map_err(|e| e.at_node(node.metrics.node()))?;
         }
         node.metrics.spent(State::Busy, started.elapsed());
@@ -207,14 +208,14 @@ impl Chain {
 }
 
 /// Finds the rows at fault by halving, so that they are set aside alone.
-fn isolate(
-    link: &mut Link,
-    input: usize,
-    batch: &Batch,
+pub(crate) fn isolate(
+    operator: &mut dyn Operator,
+    splittable: bool,
+    (input, batch): (usize, &Batch),
     error: Error,
     out: &mut Output,
 ) -> Result<()> {
-    if error.kind != ErrorKind::Data || !link.splittable {
+    if error.kind != ErrorKind::Data || !splittable {
         return Err(error);
     }
     let rows = batch.rows();
@@ -225,9 +226,9 @@ fn isolate(
     for (from, length) in [(0, rows / 2), (rows / 2, rows - rows / 2)] {
         let half = batch.with_records(batch.records.slice(from, length));
         let mut part = Output::at(out.now());
-        match link.operator.process(input, half.clone(), &mut part) {
+        match operator.process(input, half.clone(), &mut part) {
             Ok(()) => out.absorb(part),
-            Err(error) => isolate(link, input, &half, error, out)?,
+            Err(error) => isolate(operator, true, (input, &half), error, out)?,
         }
     }
     Ok(())

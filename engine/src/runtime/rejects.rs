@@ -41,7 +41,7 @@ impl Rejects {
             return Ok(Duration::ZERO);
         };
         match (&self.policy, &mut self.outlet) {
-            (OnError::Fail, _) => Err(stop(first).at_node(self.metrics.node()).into()),
+            (OnError::Fail, _) => Err(stop_for(first).at_node(self.metrics.node()).into()),
             (OnError::Drop, _) => {
                 self.metrics.dropped("bad_record", rejected.len());
                 Ok(Duration::ZERO)
@@ -71,7 +71,7 @@ impl Rejects {
 }
 
 /// The error that stops a topology without `on_error`, with the record's position.
-fn stop(record: &Rejected) -> Error {
+pub(crate) fn stop_for(record: &Rejected) -> Error {
     const SHOWN: usize = 200;
     let place = record
         .origin

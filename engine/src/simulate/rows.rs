@@ -1,0 +1,161 @@
+//! Rows of a test as batches of a source.
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::{cast, max, min};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::json::ReaderBuilder;
+use serde_json::{Map, Value};
+use swiftwater_config::Duration;
+use swiftwater_config::topology::{TestConfig, TestRow};
+
+use super::{START, source};
+use crate::batch::Span;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::plan::{NodeId, Plan, PlannedNode};
+
+/// The field of a test row that says when it happens.
+const AT: &str = "at";
+
+/// Rows that enter together.
+pub(super) struct Entry {
+    pub(super) source: NodeId,
+    pub(super) at: Timestamp,
+    pub(super) event: Option<Span>,
+    pub(super) records: RecordBatch,
+}
+
+/// The rows of all sources in the order in which they enter, those of one source that follow each
+/// other as one batch.
+pub(super) fn entries(plan: &Plan, test: &TestConfig) -> Result<Vec<Entry>> {
+    let mut rows: Vec<(Timestamp, NodeId, TestRow)> = Vec::new();
+    for (name, given) in &test.input {
+        let (id, node) = source(plan, name)?;
+        let mut at = START;
+        for (number, row) in given.iter().enumerate() {
+            let (time, row) = prepare(node, row, at).map_err(|e| at_row(e, name, number + 1))?;
+            at = time;
+            rows.push((time, id, row));
+        }
+    }
+    rows.sort_by_key(|(at, _, _)| *at);
+    let runs = rows.chunk_by(|(_, one, _), (_, next, _)| one == next);
+    runs.map(|run| entry(plan, run)).collect()
+}
+
+fn entry(plan: &Plan, run: &[(Timestamp, NodeId, TestRow)]) -> Result<Entry> {
+    let node = run.first().and_then(|(_, id, _)| Some((*id, plan.nodes.get(*id)?)));
+    let (id, node) = node.ok_or_else(|| Error::bug("find the source of a test row"))?;
+    let rows: Vec<&TestRow> = run.iter().map(|(_, _, row)| row).collect();
+    let records = decode(node, &rows).map_err(|e| e.at_node(node.name()))?;
+    Ok(Entry {
+        source: id,
+        at: run.last().map_or(START, |(at, _, _)| *at),
+        event: event_span(node, &records),
+        records,
+    })
+}
+
+fn at_row(error: Error, source: &str, number: usize) -> Error {
+    Error { message: format!("{} (row {number} of `{source}`)", error.message), ..error }
+}
+
+fn columns(node: &PlannedNode) -> Result<&SchemaRef> {
+    match node.outputs.first() {
+        Some((_, schema)) => Ok(schema),
+        None => Err(Error::bug("find the columns of a source")),
+    }
+}
+
+/// Takes `at` out of a row and puts it into the event-time column, and writes values the way the
+/// decoder reads them.
+fn prepare(node: &PlannedNode, row: &TestRow, before: Timestamp) -> Result<(Timestamp, TestRow)> {
+    let schema = columns(node)?;
+    let mut prepared = Map::new();
+    for (name, value) in row.iter().filter(|(name, _)| *name != AT) {
+        let field = schema.field_with_name(name).map_err(|_| {
+            let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            Error::config("SW4202", format!("set the unknown column `{name}`"))
+                .with_hint(format!("columns: {}", names.join(", ")))
+        })?;
+        prepared.insert(name.clone(), readable(field, value)?);
+    }
+    let at = match row.get(AT) {
+        None => before,
+        Some(value) => after_start(value)?,
+    };
+    if let (Some(event_time), true) = (&node.config.event_time, row.contains_key(AT)) {
+        let field = schema.field_with_name(&event_time.column)?;
+        let value = readable(field, row.get(AT).unwrap_or(&Value::Null))?;
+        prepared.entry(event_time.column.clone()).or_insert(value);
+    }
+    let missing = schema
+        .fields()
+        .iter()
+        .find(|f| !f.is_nullable() && prepared.get(f.name()).is_none_or(Value::is_null));
+    match missing {
+        Some(field) => {
+            let message = format!("leave out the column `{}`, which takes no nulls", field.name());
+            Err(Error::config("SW4202", message))
+        }
+        None => Ok((at, prepared)),
+    }
+}
+
+/// `at` as a time: a duration since the start of the test.
+fn after_start(value: &Value) -> Result<Timestamp> {
+    let text = value.as_str().unwrap_or_default();
+    let since = text.parse::<Duration>().map_err(|reason| {
+        Error::config("SW4203", format!("read `at: {value}`: {reason}"))
+            .with_hint("write the time since the start of the test, such as `at: 14s`")
+    })?;
+    let micros = i64::try_from(since.0.as_micros()).unwrap_or(i64::MAX);
+    Ok(Timestamp(START.0.saturating_add(micros)))
+}
+
+/// A value the way the decoder reads it: a time as text since the start becomes a time, bytes
+/// written as text become hexadecimal.
+fn readable(field: &Field, value: &Value) -> Result<Value> {
+    match (field.data_type(), value) {
+        (DataType::Timestamp(unit, _), Value::String(text)) if text.parse::<Duration>().is_ok() => {
+            let Timestamp(micros) = after_start(value)?;
+            Ok(Value::from(match unit {
+                TimeUnit::Second => micros / 1_000_000,
+                TimeUnit::Millisecond => micros / 1_000,
+                TimeUnit::Microsecond => micros,
+                TimeUnit::Nanosecond => micros.saturating_mul(1_000),
+            }))
+        }
+        (DataType::Binary, Value::String(text)) => {
+            let digits: String = text.bytes().map(|b| format!("{b:02x}")).collect();
+            Ok(digits.into())
+        }
+        _ => Ok(value.clone()),
+    }
+}
+
+fn decode(node: &PlannedNode, rows: &[&TestRow]) -> Result<RecordBatch> {
+    let schema = columns(node)?;
+    let bad = |error: arrow::error::ArrowError| {
+        Error::config("SW4202", "read the rows of a test").with_source(error)
+    };
+    let builder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1));
+    let mut decoder = builder.build_decoder().map_err(bad)?;
+    decoder.serialize(rows).map_err(bad)?;
+    let records = decoder.flush().map_err(bad)?;
+    Ok(records.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))))
+}
+
+fn event_span(node: &PlannedNode, records: &RecordBatch) -> Option<Span> {
+    let column = &node.config.event_time.as_ref()?.column;
+    let times: ArrayRef =
+        cast(records.column_by_name(column)?, &DataType::Timestamp(TimeUnit::Microsecond, None))
+            .ok()?;
+    if times.is_empty() {
+        return None;
+    }
+    let times = times.as_primitive::<TimestampMicrosecondType>();
+    Some(Span { oldest: Timestamp(min(times)?), newest: Timestamp(max(times)?) })
+}
