@@ -26,6 +26,9 @@ jars="${XDG_CACHE_HOME:-$HOME/.cache}/swiftwater/kafka-$version-$(cksum <"$here/
 dir="${TMPDIR:-/tmp}/swiftwater-kafka-$(id -u)"
 port="" secure="" watched="" keep="" settings=() rest=()
 
+# shellcheck source-path=SCRIPTDIR source=server.sh
+. "$here/server.sh"
+
 fail() { echo "kafka.sh: $*" >&2; exit 1; }
 
 parse() {
@@ -56,18 +59,6 @@ fetch_jars() {
 
 run_java() { java -Xmx256m -Dlog4j2.configurationFile="$here/kafka/log4j2-tools.properties" -cp "$jars/*" "$@"; }
 
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# Below the kernel's range for outgoing connections, so that no client connection takes it in the meantime.
-free_port() {
-  local candidate
-  while :; do
-    candidate=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
-    case " $* " in *" $candidate "*) continue ;; esac
-    listening "$candidate" || { echo "$candidate"; return; }
-  done
-}
-
 # Sends an ApiVersions request (key 18, version 0) and waits for the length of its answer.
 answers() {
   local reply
@@ -79,8 +70,6 @@ answers() {
   [ "${reply:8:8}" = 00000001 ]
 }
 
-pid_of() { [ -f "$dir/pid" ] && cat "$dir/pid"; }
-alive() { local pid; pid=$(pid_of) && kill -0 "$pid" 2>/dev/null; }
 address() { sed -n "s/^$1=//p" "$dir/addresses"; }
 
 # The server's key pair, one for a client, and the server's certificate as PEM for clients to trust.
@@ -126,7 +115,7 @@ EOF
 # Writes server.properties and addresses for a new data directory.
 configure() {
   local plain controller names=(PLAINTEXT) ports
-  plain=${port:-$(free_port)}
+  plain=${port:-$(free_port "")}
   controller=$(free_port "$plain")
   ports=("$plain")
   if [ -n "$secure" ]; then
@@ -179,17 +168,6 @@ format() {
     { cat "$dir/format.log" >&2; fail "could not format $dir/data"; }
 }
 
-# Launches the broker in a session of its own, so that Ctrl-C in the terminal does not reach it.
-launch() {
-  local detach=nohup
-  command -v setsid >/dev/null && detach=setsid
-  : >"$dir/server.log"
-  $detach java -Xms256m -Xmx1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -Djava.awt.headless=true \
-    -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
-    -cp "$jars/*" kafka.Kafka "$dir/server.properties" </dev/null >>"$dir/server.log" 2>&1 &
-  echo $! >"$dir/pid"
-}
-
 # The broker logs its last start-up line once the controller has let it serve; then it must answer too.
 wait_until_up() {
   local deadline=$((SECONDS + ${SWIFTWATER_KAFKA_START_SECONDS:-120})) plain
@@ -200,16 +178,6 @@ wait_until_up() {
     sleep 0.1
   done
   return 1
-}
-
-watch_over() {
-  [ -n "$watched" ] || return 0
-  local broker detach=nohup
-  broker=$(pid_of)
-  command -v setsid >/dev/null && detach=setsid
-  # It ends with the broker as well, so that a restart does not leave two.
-  $detach bash -c 'while kill -0 "$1" 2>/dev/null; do kill -0 "$2" 2>/dev/null || exit 0; sleep 0.5; done
-    kill -9 "$2"; rm -rf "$3"' watch "$watched" "$broker" "$dir" </dev/null >/dev/null 2>&1 &
 }
 
 start() {
@@ -223,8 +191,13 @@ start() {
   for attempt in 1 2 3; do
     [ -z "$new" ] || configure
     format
-    launch
-    if wait_until_up; then watch_over; address PLAINTEXT; return; fi
+    launch java -Xms256m -Xmx1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -Djava.awt.headless=true \
+      -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" -cp "$jars/*" kafka.Kafka "$dir/server.properties"
+    if wait_until_up; then
+      [ -z "$watched" ] || watch_over "$watched"
+      address PLAINTEXT
+      return
+    fi
     alive && kill -9 "$(pid_of)"
     # Somebody else took a port in the moment between choosing and binding it: choose again.
     if [ "$attempt" -lt 3 ] && [ -n "$new" ] && [ -z "$port" ] && grep -q 'Address already in use' "$dir/server.log"; then
@@ -234,18 +207,6 @@ start() {
     tail -n 40 "$dir/server.log" >&2
     fail "the broker did not start; its whole log is $dir/server.log"
   done
-}
-
-# Waits for the process to be gone; a broker that ignores SIGTERM for 30 s is killed.
-end() {
-  local pid deadline=$((SECONDS + 30))
-  pid=$(pid_of) || return 0
-  kill "-$1" "$pid" 2>/dev/null || true
-  while kill -0 "$pid" 2>/dev/null; do
-    [ $SECONDS -lt $deadline ] || { kill -9 "$pid" 2>/dev/null || true; deadline=$((SECONDS + 30)); }
-    sleep 0.05
-  done
-  rm -f "$dir/pid"
 }
 
 command=${1:-}
