@@ -171,3 +171,80 @@ impl Receiver {
         parcel.message
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch, StringArray};
+
+    use super::*;
+    use crate::batch::{Batch, Readings};
+    use crate::clock::Timestamp;
+    use crate::message::Barrier;
+    use crate::metrics::Metrics;
+
+    fn rows(from: i64, count: i64) -> Message {
+        let numbers = Int64Array::from_iter_values(from..from + count);
+        let text = StringArray::from_iter_values((from..from + count).map(|n| format!("{n:0100}")));
+        let columns = [("n", Arc::new(numbers) as _), ("t", Arc::new(text) as _)];
+        let records = RecordBatch::try_from_iter(columns).unwrap();
+        Message::Batch(Batch::new(records, Readings::polled_at(Timestamp(0))))
+    }
+
+    fn small_edge(rows: usize, bytes: usize) -> (Sender, Receiver, Arc<Metrics>) {
+        let metrics = Metrics::new("test").unwrap();
+        let (tx, rx) = edge(Bounds { rows, bytes }, EdgeMetrics::new(&metrics, "a->b"));
+        (tx, rx, metrics)
+    }
+
+    fn parks(sender: Sender, message: Message) -> bool {
+        let control = Arc::new(Control::new("test", Duration::ZERO));
+        let inner = Arc::clone(&control);
+        let thread = std::thread::spawn(move || sender.send(message, &inner).is_err());
+        // A parked sender notices the cancellation; one that had room has sent before it.
+        control.cancel();
+        thread.join().unwrap()
+    }
+
+    #[test]
+    fn a_full_edge_parks_rows_and_lets_control_pass() {
+        let control = Control::new("test", Duration::ZERO);
+        for bounds in [(10, usize::MAX), (usize::MAX, 1500)] {
+            let (tx, rx, _metrics) = small_edge(bounds.0, bounds.1);
+            tx.send(rows(0, 10), &control).unwrap();
+            tx.send(Message::Barrier(Barrier { epoch: 1, flush: false }), &control).unwrap();
+            assert!(parks(tx, rows(10, 10)), "{bounds:?}");
+            assert!(matches!(rx.try_receive(), Some(Message::Batch(_))));
+            assert!(matches!(rx.try_receive(), Some(Message::Barrier(_))));
+        }
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_bounds_passes_an_empty_edge() {
+        let control = Control::new("test", Duration::ZERO);
+        let (tx, rx, metrics) = small_edge(10, 100);
+        tx.send(rows(0, 1000), &control).unwrap();
+        assert!(
+            metrics
+                .text()
+                .unwrap()
+                .contains("swiftwater_edge_rows{edge=\"a->b\",topology=\"test\"} 1000")
+        );
+        assert!(rx.try_receive().is_some());
+        assert!(
+            metrics
+                .text()
+                .unwrap()
+                .contains("swiftwater_edge_bytes{edge=\"a->b\",topology=\"test\"} 0")
+        );
+        tx.send(rows(0, 1000), &control).unwrap();
+    }
+
+    #[test]
+    fn a_slice_counts_its_own_bytes() {
+        let Message::Batch(whole) = rows(0, 1000) else { unreachable!() };
+        let slice = whole.with_records(whole.records.slice(500, 10));
+        assert!(slice.bytes() < whole.bytes() / 50, "{} of {}", slice.bytes(), whole.bytes());
+    }
+}

@@ -227,3 +227,123 @@ fn coalesce(input: &mut InputState, first: Batch) -> Result<Batch, Stopped> {
     };
     Ok(Batch::new(joined, readings))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int64Array, RecordBatch};
+    use arrow::datatypes::Int64Type;
+    use proptest::prelude::*;
+
+    use super::super::control::Control;
+    use super::super::edge::{Bounds, Sender, edge};
+    use super::*;
+    use crate::batch::Readings;
+    use crate::metrics::{EdgeMetrics, Metrics};
+
+    fn inputs(count: usize, aligned: bool) -> (Vec<Sender>, FanIn) {
+        let metrics = Metrics::new("test").unwrap();
+        let bounds = Bounds { rows: usize::MAX, bytes: usize::MAX };
+        let edges = (0..count).map(|i| edge(bounds, EdgeMetrics::new(&metrics, &i.to_string())));
+        let (senders, receivers): (Vec<_>, Vec<_>) = edges.unzip();
+        (senders, FanIn::new(receivers.into_iter().enumerate().collect(), aligned))
+    }
+
+    fn rows(from: i64, count: i64) -> Message {
+        let column = Arc::new(Int64Array::from_iter_values(from..from + count)) as _;
+        let records = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        Message::Batch(Batch::new(records, Readings::polled_at(Timestamp(0))))
+    }
+
+    /// What one input sends: batches of 1 to 3 rows and barriers, in order.
+    fn script() -> impl Strategy<Value = Vec<Option<i64>>> {
+        prop::collection::vec(prop_oneof![3 => (1_i64..4).prop_map(Some), 1 => Just(None)], 0..20)
+    }
+
+    proptest! {
+        /// Rows keep their input's order; an aligned barrier comes exactly between the rows that
+        /// were sent before it and those after it; every epoch is told once, in order.
+        #[test]
+        fn barriers_cut_the_inputs_where_they_stood(scripts in prop::collection::vec(script(), 1..4)) {
+            let (senders, mut fan_in) = inputs(scripts.len(), true);
+            let control = Control::new("test", Duration::ZERO);
+            let mut expected: Vec<Vec<(i64, Epoch)>> = Vec::new();
+            let epochs = scripts.iter().map(|s| s.iter().filter(|m| m.is_none()).count() as Epoch).min();
+            for (sender, script) in senders.iter().zip(&scripts) {
+                let (mut next, mut epoch, mut sent) = (0, 0, Vec::new());
+                for step in script {
+                    if let Some(count) = step {
+                        sender.send(rows(next, *count), &control).unwrap();
+                        sent.extend((next..next + count).map(|n| (n, epoch)));
+                        next += count;
+                    } else if Some(epoch) < epochs {
+                        epoch += 1;
+                        sender.send(Message::Barrier(Barrier { epoch, flush: false }), &control).unwrap();
+                    }
+                }
+                sender.send(Message::End, &control).unwrap();
+                expected.push(sent);
+            }
+            let mut got: Vec<Vec<(i64, Epoch)>> = vec![Vec::new(); scripts.len()];
+            let mut told = 0;
+            loop {
+                match fan_in.next(Duration::ZERO).unwrap() {
+                    Event::Batch(input, batch) => {
+                        let column = batch.records.column(0).as_primitive::<Int64Type>().clone();
+                        got[input].extend(column.values().iter().map(|n| (*n, told)));
+                    }
+                    Event::Barrier(barrier) => {
+                        prop_assert_eq!(barrier.epoch, told + 1);
+                        told += 1;
+                    }
+                    Event::End => break,
+                    other => prop_assert!(false, "unexpected {:?}", other),
+                }
+            }
+            prop_assert_eq!(Some(told), epochs);
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn an_unaligned_barrier_waits_for_all_inputs_and_holds_back_no_rows() {
+        let (senders, mut fan_in) = inputs(2, false);
+        let control = Control::new("test", Duration::ZERO);
+        senders[0].send(Message::Barrier(Barrier { epoch: 1, flush: true }), &control).unwrap();
+        senders[0].send(rows(0, 2000), &control).unwrap();
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Batch(0, _)));
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Nothing));
+        senders[1].send(Message::Barrier(Barrier { epoch: 1, flush: false }), &control).unwrap();
+        let event = fan_in.next(Duration::ZERO).unwrap();
+        assert!(matches!(event, Event::Barrier(Barrier { epoch: 1, flush: true })), "{event:?}");
+    }
+
+    #[test]
+    fn a_watermark_is_the_lowest_of_the_inputs_that_have_something_to_say() {
+        let (senders, mut fan_in) = inputs(2, false);
+        let control = Control::new("test", Duration::ZERO);
+        let mark = |t| Message::Watermark(Timestamp(t));
+        senders[0].send(mark(10), &control).unwrap();
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Nothing));
+        senders[1].send(mark(5), &control).unwrap();
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Watermark(Timestamp(5))));
+        senders[1].send(Message::Idle, &control).unwrap();
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Watermark(Timestamp(10))));
+        senders[1].send(mark(7), &control).unwrap();
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Nothing), "never backwards");
+    }
+
+    #[test]
+    fn small_batches_that_wait_become_one() {
+        let (senders, mut fan_in) = inputs(1, false);
+        let control = Control::new("test", Duration::ZERO);
+        for from in 0..100 {
+            senders[0].send(rows(from, 1), &control).unwrap();
+        }
+        senders[0].send(Message::End, &control).unwrap();
+        let Event::Batch(_, batch) = fan_in.next(Duration::ZERO).unwrap() else { unreachable!() };
+        assert_eq!(batch.rows(), 100);
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::End));
+    }
+}
