@@ -1,5 +1,6 @@
 //! Message formats: payloads in, columns out, and back. One format a file in `codec/`.
 
+pub mod codes;
 mod json;
 mod plan;
 

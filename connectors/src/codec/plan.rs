@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use swiftwater_config::FormatConfig;
 use swiftwater_engine::{Error, Result};
 
-use super::{Decoder, Encoder, MakeDecoder, MakeEncoder, json};
+use super::{Decoder, Encoder, MakeDecoder, MakeEncoder, codes, json};
 
 /// What a codec knows of the node it works for.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +73,11 @@ fn name(format: Option<&FormatConfig>) -> &str {
 }
 
 fn unknown(name: &str) -> Error {
-    Error::config("SW3121", format!("use the unknown format `{name}`"))
-        .with_hint(format!("formats are {}", NAMES.join(", ")))
+    Error::config(
+        codes::UNKNOWN_FORMAT,
+        format!("use the unknown format `{name}`"),
+    )
+    .with_hint(format!("formats are {}", NAMES.join(", ")))
 }
 
 fn options<O: DeserializeOwned + Default>(format: Option<&FormatConfig>) -> Result<O> {
@@ -86,7 +89,7 @@ fn options<O: DeserializeOwned + Default>(format: Option<&FormatConfig>) -> Resu
     }
     serde_json::from_value(format.options.clone()).map_err(|e| {
         Error::config(
-            "SW3122",
+            codes::BAD_OPTIONS,
             format!("read the options of the format `{}`: {e}", format.name),
         )
     })

@@ -1,0 +1,283 @@
+//! One JSON object becomes one value in each of a set of columns: the fields of a record, or those
+//! of a struct inside it.
+
+use std::collections::HashMap;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::Fields;
+use swiftwater_engine::Result;
+
+use super::column::Column;
+use super::problem::{Outcome, Problem};
+use super::scan::Scanner;
+use super::text;
+
+/// What to do about fields that are absent or that are no columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// A nullable column whose field is absent makes the record bad.
+    pub(super) require_all: bool,
+    /// A field that is no column makes the record bad.
+    pub(super) refuse_unknown: bool,
+}
+
+/// A field as the last record spelled it, at its place in the record.
+#[derive(Debug, Default)]
+struct Guess {
+    /// From the opening quote to the colon.
+    key: Vec<u8>,
+    /// Its column, if it is one.
+    column: Option<usize>,
+}
+
+/// Longest key, and largest number of fields, that are remembered.
+const GUESS_BYTES: usize = 64;
+const GUESSES: usize = 64;
+/// How many absent fields the guess may leap over.
+const LEAP: usize = 4;
+
+/// Columns that are filled from objects.
+#[derive(Debug)]
+pub(super) struct Record {
+    columns: Vec<Column>,
+    by_name: HashMap<Box<[u8]>, usize>,
+    rules: Rules,
+    /// Complete rows.
+    len: usize,
+    /// The object in which each column got its last value.
+    filled: Vec<u64>,
+    objects: u64,
+    /// Records of a topic spell their fields in one order: the next one most likely does too.
+    guesses: Vec<Guess>,
+    text: Vec<u8>,
+}
+
+impl Record {
+    /// Empty columns for `fields`.
+    pub(super) fn new(fields: &Fields, rules: Rules) -> Result<Self> {
+        let columns = fields
+            .iter()
+            .map(|field| Column::new(field, rules))
+            .collect::<Result<Vec<_>>>()?;
+        let names = fields.iter().map(|f| f.name().as_bytes().into());
+        Ok(Self {
+            filled: vec![0; columns.len()],
+            by_name: names.enumerate().map(|(i, name)| (name, i)).collect(),
+            columns,
+            rules,
+            len: 0,
+            objects: 0,
+            guesses: Vec::new(),
+            text: Vec::new(),
+        })
+    }
+
+    /// Makes room for so many rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        for column in &mut self.columns {
+            column.reserve(rows);
+        }
+    }
+
+    /// Forgets all but the first rows.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        for column in &mut self.columns {
+            column.truncate(len);
+        }
+    }
+
+    /// Complete rows.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether a row of nulls is allowed.
+    pub(super) fn accepts_nulls(&self) -> bool {
+        self.columns.iter().all(Column::is_nullable)
+    }
+
+    /// Appends a row of nulls.
+    pub(super) fn append_nulls(&mut self) {
+        for column in &mut self.columns {
+            column.append_null();
+        }
+        self.len += 1;
+    }
+
+    /// The columns; the record is empty again.
+    pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>> {
+        self.len = 0;
+        self.columns.iter_mut().map(Column::finish).collect()
+    }
+
+    /// Reads an object whose `{` is here and appends it as a row. After an error the columns are
+    /// as before, except that the caller truncates them where the error is fatal.
+    pub(super) fn object(&mut self, scanner: &mut Scanner<'_>) -> Outcome {
+        scanner.open()?;
+        self.objects += 1;
+        // Wrong values are kept until the end: the rest may turn out not to be JSON at all, or to
+        // hold the field once more, and then the last one counts.
+        let mut problems: Vec<(Option<usize>, Box<Problem>)> = Vec::new();
+        let mut found = 0;
+        let mut guess = 0;
+        scanner.space();
+        if scanner.peek() == b'}' {
+            scanner.close();
+            return self.end(found, problems);
+        }
+        loop {
+            match self.field(scanner, &mut guess)? {
+                Some(index) => {
+                    if self.is_repeated(index) {
+                        problems.retain(|(column, _)| *column != Some(index));
+                    } else {
+                        found += 1;
+                    }
+                    if let Some(column) = self.columns.get_mut(index)
+                        && let Err(problem) = column.read(scanner)
+                    {
+                        if problem.is_fatal() {
+                            return Err(problem);
+                        }
+                        problems.push((Some(index), problem.within(column.name())));
+                    }
+                }
+                None => {
+                    if self.rules.refuse_unknown {
+                        problems.push((None, Problem::unknown(&self.text)));
+                    }
+                    scanner.skip()?;
+                }
+            }
+            scanner.space();
+            match scanner.peek() {
+                b',' => {
+                    scanner.at += 1;
+                    scanner.space();
+                }
+                b'}' => {
+                    scanner.close();
+                    return self.end(found, problems);
+                }
+                _ => return scanner.malformed("`,` or `}`"),
+            }
+        }
+    }
+
+    /// Notes that a column gets a value from this object. Where it has one already, that one is
+    /// dropped: the last of several fields with one name counts.
+    #[inline]
+    fn is_repeated(&mut self, index: usize) -> bool {
+        let Some(filled) = self.filled.get_mut(index) else {
+            return false;
+        };
+        if *filled != self.objects {
+            *filled = self.objects;
+            return false;
+        }
+        if let Some(column) = self.columns.get_mut(index) {
+            column.truncate(self.len);
+        }
+        true
+    }
+
+    /// Passes a field's name and colon, and finds its column.
+    #[inline]
+    fn field(&mut self, scanner: &mut Scanner<'_>, guess: &mut usize) -> Outcome<Option<usize>> {
+        if let Some(expected) = self.guesses.get(*guess)
+            && scanner.pass(&expected.key)
+        {
+            *guess += 1;
+            scanner.space();
+            if self.rules.refuse_unknown && expected.column.is_none() {
+                self.name_guessed(*guess - 1);
+            }
+            return Ok(self.guesses.get(*guess - 1).and_then(|g| g.column));
+        }
+        self.unexpected_field(scanner, guess)
+    }
+
+    /// Puts the name of a guessed field where the message about it is made from.
+    #[cold]
+    fn name_guessed(&mut self, guess: usize) {
+        let mut scanner = match self.guesses.get(guess) {
+            Some(guess) => Scanner::new(&guess.key, 0),
+            None => return,
+        };
+        self.text.clear();
+        if let Ok(raw) = scanner.string() {
+            text::append(raw, &mut self.text);
+        }
+    }
+
+    fn unexpected_field(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        guess: &mut usize,
+    ) -> Outcome<Option<usize>> {
+        let start = scanner.at;
+        if scanner.peek() != b'"' {
+            return scanner.malformed("a field name");
+        }
+        let raw = scanner.string()?;
+        scanner.space();
+        if scanner.peek() != b':' {
+            return scanner.malformed("`:`");
+        }
+        scanner.at += 1;
+        let key = scanner.since(start);
+        scanner.space();
+        self.text.clear();
+        text::append(raw, &mut self.text);
+        let column = self.by_name.get(self.text.as_slice()).copied();
+        self.learn(key, column, guess);
+        Ok(column)
+    }
+
+    /// Remembers a field that stood elsewhere than expected.
+    fn learn(&mut self, key: &[u8], column: Option<usize>, guess: &mut usize) {
+        let ahead = self.guesses.iter().skip(*guess).take(LEAP);
+        if let Some(leap) = ahead.map(|g| g.key.as_slice()).position(|k| k == key) {
+            *guess += leap + 1;
+            return;
+        }
+        if *guess >= GUESSES || key.len() > GUESS_BYTES {
+            return;
+        }
+        if *guess >= self.guesses.len() {
+            self.guesses.push(Guess::default());
+        }
+        if let Some(slot) = self.guesses.get_mut(*guess) {
+            slot.key.clear();
+            slot.key.extend_from_slice(key);
+            slot.column = column;
+        }
+        *guess += 1;
+    }
+
+    /// Fills what the object did not hold and completes the row.
+    fn end(&mut self, found: usize, mut problems: Vec<(Option<usize>, Box<Problem>)>) -> Outcome {
+        if found < self.columns.len() {
+            for (column, filled) in self.columns.iter_mut().zip(&self.filled) {
+                if *filled != self.objects {
+                    if self.rules.require_all || !column.is_nullable() {
+                        let problem = Problem::missing(column.expected()).within(column.name());
+                        problems.push((None, problem));
+                    }
+                    column.append_null();
+                }
+            }
+        }
+        match problems.into_iter().next() {
+            None => {
+                self.len += 1;
+                Ok(())
+            }
+            Some((_, problem)) => {
+                self.truncate(self.len);
+                Err(problem)
+            }
+        }
+    }
+}
