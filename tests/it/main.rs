@@ -8,4 +8,6 @@
 mod support;
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod servers;

@@ -11,16 +11,9 @@ use crate::support::{Broker, Record, Topic};
 fn what_is_produced_is_read_back() {
     let topic = Topic::create(Broker::shared(), "servers", 3);
     let mut sent: Vec<Record> = (0..300)
-        .map(|i| {
-            Record::new(format!("value {i}"))
-                .key(format!("key {i}"))
-                .partition(i % 3)
-        })
+        .map(|i| Record::new(format!("value {i}")).key(format!("key {i}")).partition(i % 3))
         .collect();
-    sent[0].headers = vec![
-        ("trace".to_owned(), Some(b"1".to_vec())),
-        ("none".to_owned(), None),
-    ];
+    sent[0].headers = vec![("trace".to_owned(), Some(b"1".to_vec())), ("none".to_owned(), None)];
     sent[1].payload = None;
     sent[2].timestamp = Some(1_700_000_000_000);
     topic.produce(sent.iter().cloned());
@@ -48,11 +41,8 @@ fn records_outlive_a_killed_and_a_stopped_broker() {
     topic.produce([Record::new("{\"i\": 1000}")]);
     broker.stop();
     broker.start_again();
-    let numbers: Vec<i64> = topic
-        .read_all()
-        .iter()
-        .map(|record| record.json()["i"].as_i64().unwrap())
-        .collect();
+    let numbers: Vec<i64> =
+        topic.read_all().iter().map(|record| record.json()["i"].as_i64().unwrap()).collect();
     assert_eq!(numbers, (0..=1000).collect::<Vec<i64>>());
 }
 
@@ -80,14 +70,7 @@ fn a_secure_broker_tells_users_apart() {
     assert_eq!(ends("SASL_SSL", "admin", "admin-secret"), Ok(0));
     ends("SASL_SSL", "admin", "wrong").unwrap_err();
     ends("SASL_SSL", "alice", "alice-secret").unwrap_err();
-    let rule = [
-        "AclCommand",
-        "--add",
-        "--allow-principal",
-        "User:alice",
-        "--operation",
-        "Read",
-    ];
+    let rule = ["AclCommand", "--add", "--allow-principal", "User:alice", "--operation", "Read"];
     broker.tool(&[&rule[..], &["--topic", topic.name()]].concat());
     assert_eq!(ends("SASL_SSL", "alice", "alice-secret"), Ok(0));
 }

@@ -31,11 +31,7 @@ fn script(command: &str, directory: &Path, options: &[&str]) -> Output {
 
 fn expect_success(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "scripts/kafka.sh failed:\n{}",
-        text(&output.stderr)
-    );
+    assert!(output.status.success(), "scripts/kafka.sh failed:\n{}", text(&output.stderr));
     text(&output.stdout).trim().to_owned()
 }
 
@@ -45,10 +41,7 @@ impl Broker {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Broker> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("SWIFTWATER_TEST_BROKERS") {
-            Ok(bootstrap) if !bootstrap.is_empty() => Self {
-                bootstrap,
-                own: None,
-            },
+            Ok(bootstrap) if !bootstrap.is_empty() => Self { bootstrap, own: None },
             _ => Self::start(&[]),
         })
     }
@@ -68,13 +61,7 @@ impl Broker {
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Self {
-            bootstrap,
-            own: Some(Own {
-                directory,
-                addresses,
-            }),
-        }
+        Self { bootstrap, own: Some(Own { directory, addresses }) }
     }
 
     /// `host:port` of the plaintext listener.

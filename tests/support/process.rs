@@ -16,11 +16,7 @@ const START: Duration = Duration::from_secs(60);
 
 /// Runs `swiftwater` with `arguments` in `directory` to its end.
 pub(crate) fn swiftwater(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(BINARY)
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("the binary runs")
+    Command::new(BINARY).args(arguments).current_dir(directory).output().expect("the binary runs")
 }
 
 /// How to start `swiftwater run`.
@@ -33,11 +29,7 @@ pub(crate) struct Launch {
 impl Launch {
     /// Runs the topology file whose text this is.
     pub(crate) fn new(topology: impl Into<String>) -> Self {
-        Self {
-            topology: topology.into(),
-            environment: Vec::new(),
-            options: Vec::new(),
-        }
+        Self { topology: topology.into(), environment: Vec::new(), options: Vec::new() }
     }
 
     /// Sets a variable of the process's environment.
@@ -82,12 +74,7 @@ impl Launch {
             .stderr(file)
             .spawn()
             .expect("the binary starts");
-        Swiftwater {
-            child,
-            http,
-            log,
-            _directory: None,
-        }
+        Swiftwater { child, http, log, _directory: None }
     }
 }
 
@@ -111,9 +98,7 @@ impl Swiftwater {
     /// `GET path` from its HTTP port: status and body; `None` while nothing answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_secs(5)).ok()?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         // With HTTP/1.0 the body ends where the connection does.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http).ok()?;
         let mut answer = String::new();
@@ -158,14 +143,9 @@ impl Swiftwater {
 
     /// Sends a signal by its name, such as `TERM`, `INT`, `STOP` or `CONT`.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(
-            status.expect("kill runs").success(),
-            "failed to send SIG{name}"
-        );
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill runs").success(), "failed to send SIG{name}");
     }
 
     /// Kills the process with SIGKILL and waits until it is gone.
@@ -177,18 +157,14 @@ impl Swiftwater {
     /// Waits for the process to end; fails after `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let child = &mut self.child;
-        wait_for("the process to end", limit, || {
-            child.try_wait().expect("a child of ours")
-        })
+        wait_for("the process to end", limit, || child.try_wait().expect("a child of ours"))
     }
 
     /// Asks the process to drain (SIGTERM), waits for it and returns its exit code.
     pub(crate) fn drain(&mut self, limit: Duration) -> i32 {
         self.signal("TERM");
         let status = self.wait(limit);
-        status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {status}\n{}", self.log()))
+        status.code().unwrap_or_else(|| panic!("ended by a signal: {status}\n{}", self.log()))
     }
 
     /// Resident memory in bytes.

@@ -31,9 +31,7 @@ impl Samples {
 
     /// Sum over the series of `name` that carry all of `labels`; `None` where there is none.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        self.matching(name, labels)
-            .map(|sample| sample.value)
-            .reduce(|a, b| a + b)
+        self.matching(name, labels).map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
     /// As [`Samples::sum`], and 0 where there is no such series.
@@ -76,39 +74,26 @@ impl Samples {
         labels: &'a [(&'a str, &'a str)],
     ) -> impl Iterator<Item = &'a Sample> {
         let carries = move |sample: &Sample| {
-            labels
-                .iter()
-                .all(|(key, value)| sample.labels.get(*key).is_some_and(|v| v == value))
+            labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|v| v == value))
         };
-        self.all
-            .iter()
-            .filter(move |sample| sample.name == name && carries(sample))
+        self.all.iter().filter(move |sample| sample.name == name && carries(sample))
     }
 }
 
 fn number(text: &str) -> f64 {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text:?} is not a number"))
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is not a number"))
 }
 
 /// `name{key="value",...} 12.5`, with `\\`, `\"` and `\n` escaped in values.
 fn sample(line: &str) -> Sample {
     let bad = || -> ! { panic!("not a sample: {line:?}") };
-    let Some((series, value)) = line.rsplit_once(' ') else {
-        bad()
-    };
+    let Some((series, value)) = line.rsplit_once(' ') else { bad() };
     let Some((name, mut rest)) = series.split_once('{') else {
-        return Sample {
-            name: series.to_owned(),
-            labels: BTreeMap::new(),
-            value: number(value),
-        };
+        return Sample { name: series.to_owned(), labels: BTreeMap::new(), value: number(value) };
     };
     let mut labels = BTreeMap::new();
     while rest != "}" {
-        let Some((key, quoted)) = rest.split_once("=\"") else {
-            bad()
-        };
+        let Some((key, quoted)) = rest.split_once("=\"") else { bad() };
         let mut text = String::new();
         let mut letters = quoted.char_indices();
         let end = loop {
@@ -126,11 +111,7 @@ fn sample(line: &str) -> Sample {
         labels.insert(key.to_owned(), text);
         rest = quoted[end..].trim_start_matches(',');
     }
-    Sample {
-        name: name.to_owned(),
-        labels,
-        value: number(value),
-    }
+    Sample { name: name.to_owned(), labels, value: number(value) }
 }
 
 #[test]
@@ -140,10 +121,7 @@ fn reads_labels_and_quantiles() {
          up 1\nh_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 10\nh_bucket{le=\"+Inf\"} 10\n",
     );
     assert_eq!(samples.sum("x_total", &[]), Some(5.0));
-    assert_eq!(
-        samples.sum("x_total", &[("note", "say \"hi\", }")]),
-        Some(2.0)
-    );
+    assert_eq!(samples.sum("x_total", &[("note", "say \"hi\", }")]), Some(2.0));
     assert_eq!(samples.sum("missing", &[]), None);
     assert_eq!(samples.total("up", &[]), 1.0);
     assert_eq!(samples.quantile("h", 0.5, &[]), Some(1.5));

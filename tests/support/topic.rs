@@ -48,10 +48,7 @@ pub(crate) struct Record {
 impl Record {
     /// A record with a payload and nothing else.
     pub(crate) fn new(payload: impl Into<Vec<u8>>) -> Self {
-        Self {
-            payload: Some(payload.into()),
-            ..Self::default()
-        }
+        Self { payload: Some(payload.into()), ..Self::default() }
     }
 
     /// The same record with a key.
@@ -137,11 +134,7 @@ impl Topic {
             .set("enable.auto.commit", "false")
             .set("fetch.message.max.bytes", "50000000")
             .set("message.max.bytes", "50000000");
-        Self {
-            config,
-            name: name.to_owned(),
-            partitions,
-        }
+        Self { config, name: name.to_owned(), partitions }
     }
 
     /// The topic's name.
@@ -160,9 +153,7 @@ impl Topic {
         for record in records {
             self.send(&producer, &record);
         }
-        producer
-            .flush(TIMEOUT)
-            .expect("every record is acknowledged");
+        producer.flush(TIMEOUT).expect("every record is acknowledged");
     }
 
     fn send(&self, producer: &BaseProducer, record: &Record) {
@@ -173,10 +164,7 @@ impl Topic {
         message.timestamp = record.timestamp;
         if !record.headers.is_empty() {
             let add = |all: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
-                all.insert(Header {
-                    key,
-                    value: value.as_ref(),
-                })
+                all.insert(Header { key, value: value.as_ref() })
             };
             let all = OwnedHeaders::new_with_capacity(record.headers.len());
             message.headers = Some(record.headers.iter().fold(all, add));
@@ -223,9 +211,8 @@ impl Topic {
                 .expect("a valid offset");
         }
         consumer.assign(&assignment).expect("an assignment");
-        let mut open: BTreeSet<i32> = (0..self.partitions)
-            .filter(|&partition| ends[partition as usize] > 0)
-            .collect();
+        let mut open: BTreeSet<i32> =
+            (0..self.partitions).filter(|&partition| ends[partition as usize] > 0).collect();
         while !open.is_empty() {
             match consumer.poll(TIMEOUT) {
                 None => panic!("nothing came from {} for {TIMEOUT:?}", self.name),
@@ -253,9 +240,7 @@ impl Topic {
     /// Reads the whole topic once at least `count` records are there; fails after `limit`.
     pub(crate) fn read(&self, count: usize, limit: Duration) -> Vec<Record> {
         let what = format!("{count} records in {}", self.name);
-        wait_for(&what, limit, || {
-            Some(self.read_all()).filter(|all| all.len() >= count)
-        })
+        wait_for(&what, limit, || Some(self.read_all()).filter(|all| all.len() >= count))
     }
 
     /// Offsets a group has committed, by partition.
@@ -278,9 +263,7 @@ impl Topic {
 
     fn consumer(&self, group: &str) -> BaseConsumer {
         let mut config = self.config.clone();
-        config
-            .set("group.id", group)
-            .set("enable.partition.eof", "true");
+        config.set("group.id", group).set("enable.partition.eof", "true");
         config.create().expect("a consumer")
     }
 }

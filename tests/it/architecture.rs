@@ -1,0 +1,191 @@
+//! The house rules as far as a program can check them: who depends on whom, how files look, what
+//! code may not do. A rule that fails says which file and why.
+
+mod modules;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use source::{ROOT, Source, sources};
+
+/// Fails with all findings at once.
+fn assert_none(rule: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
+}
+
+/// Names of the dependencies of one kind (`dependencies`, `dev-dependencies`) in a manifest.
+fn dependencies(manifest: &str, kind: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join(manifest)).unwrap();
+    let heading = format!("[{kind}]");
+    let section = text.split("\n[").map(|section| format!("[{section}"));
+    let name = |line: &str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
+    section
+        .filter(|section| section.starts_with(&heading))
+        .flat_map(|section| section.lines().filter_map(name).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let allowed = BTreeMap::from([
+        ("config", vec![]),
+        ("engine", vec!["config"]),
+        ("operators", vec!["config", "engine"]),
+        ("connectors", vec!["config", "engine"]),
+    ]);
+    let mut findings = Vec::new();
+    for (member, may) in &allowed {
+        for kind in ["dependencies", "dev-dependencies"] {
+            let manifest = format!("{member}/Cargo.toml");
+            for name in dependencies(&manifest, kind) {
+                let ours = name.strip_prefix("swiftwater-");
+                if ours.is_some_and(|ours| !may.contains(&ours)) {
+                    findings.push(format!("{manifest} names {name} in {kind}"));
+                }
+                let owner = match name.as_str() {
+                    "rdkafka" | "object_store" | "reqwest" | "parquet" => "connectors",
+                    _ if name.starts_with("datafusion") => "operators",
+                    _ => continue,
+                };
+                if owner != *member && kind == "dependencies" {
+                    findings.push(format!("{manifest} names {name}, which is for {owner}"));
+                }
+            }
+        }
+    }
+    let config = dependencies("config/Cargo.toml", "dependencies");
+    for heavy in ["arrow", "tokio"].iter().filter(|name| config.contains(**name)) {
+        findings.push(format!("config/Cargo.toml names {heavy}: config is pure data"));
+    }
+    assert!(
+        dependencies("engine/Cargo.toml", "dependencies").contains("swiftwater-config"),
+        "the manifests are read as they are written"
+    );
+    assert_none("crates that look the wrong way", &findings);
+}
+
+#[test]
+fn one_version_of_what_types_pass_through() {
+    let lock = fs::read_to_string(Path::new(ROOT).join("Cargo.lock")).unwrap();
+    for name in
+        ["arrow", "arrow-array", "arrow-schema", "object_store", "parquet", "rdkafka", "reqwest"]
+    {
+        let line = format!("name = \"{name}\"");
+        let versions = lock.lines().filter(|l| **l == line).count();
+        assert_eq!(versions, 1, "Cargo.lock holds {versions} versions of {name}");
+    }
+}
+
+/// Lines before the inline tests.
+fn lines_of_product(source: &Source) -> usize {
+    source.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count()
+}
+
+#[test]
+fn files_are_introduced_and_not_too_long() {
+    let mut findings = Vec::new();
+    for source in sources() {
+        if !source.text.starts_with("//! ") {
+            findings.push(format!("{} does not open with `//!`", source.path));
+        }
+        let lines = lines_of_product(&source);
+        if lines > 400 {
+            findings.push(format!("{} has {lines} lines before its tests", source.path));
+        }
+    }
+    assert_none("files outside the house style", &findings);
+}
+
+#[test]
+fn files_are_named_for_what_they_hold() {
+    let banned = ["util", "utils", "common", "helper", "helpers", "misc", "types", "manager"];
+    let findings: Vec<String> = sources()
+        .into_iter()
+        .map(|source| source.path)
+        .filter(|path| path.trim_end_matches(".rs").split('/').any(|part| banned.contains(&part)))
+        .collect();
+    assert_none("names that say nothing", &findings);
+}
+
+/// Constructors of queues without a bound in `code`.
+fn unbounded_queues(code: &str) -> Vec<String> {
+    // Code as one line without blanks, so that a call broken over lines is found too.
+    let code: String = code.split_whitespace().collect();
+    let named = ["unbounded(", "unbounded::<", "unbounded_channel", "flume::", "SegQueue"];
+    let mut found: Vec<String> = named
+        .iter()
+        .filter(|name| {
+            code.match_indices(**name).any(|(at, _)| {
+                // `is_unbounded(` is somebody's own function.
+                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            })
+        })
+        .map(|name| (*name).to_owned())
+        .collect();
+    // `channel(bound)` of tokio is bounded, `channel()` of std is not.
+    for (at, _) in code.match_indices("channel") {
+        let mut call = &code[at + "channel".len()..];
+        if let Some(turbofish) = call.strip_prefix("::<") {
+            call = turbofish.split_once(">(").map_or("", |(_, rest)| rest);
+            if call.starts_with(')') {
+                found.push("channel::<_>()".to_owned());
+            }
+        } else if call.starts_with("()") {
+            found.push("channel()".to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_queue_is_unbounded() {
+    let hidden = [
+        "let (a, b) = crossbeam_channel::unbounded();",
+        "let (a, b) = std::sync::mpsc::channel();",
+        "mpsc::channel::<Vec<u8>>()",
+        "tokio::sync::mpsc::unbounded_channel()",
+        "futures::channel::mpsc::unbounded::<u8>()",
+        "flume::bounded(3)",
+    ];
+    for sample in hidden {
+        assert!(!unbounded_queues(sample).is_empty(), "{sample} was not found");
+    }
+    for sample in ["mpsc::channel(8)", "oneshot::channel::<()>", "bounded(1)", "sync_channel(0)"] {
+        assert_eq!(unbounded_queues(sample), [""; 0], "{sample}");
+    }
+    let findings: Vec<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            let queues = unbounded_queues(&source.code());
+            queues.into_iter().map(move |queue| format!("{}: {queue}", source.path))
+        })
+        .collect();
+    assert_none("queues without a bound hide back-pressure", &findings);
+}
+
+#[test]
+fn unsafe_code_is_in_one_place() {
+    let findings: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.path != "connectors/src/kafka/ffi.rs")
+        .filter(|source| {
+            source
+                .code()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == "unsafe")
+        })
+        .map(|source| source.path.clone())
+        .collect();
+    assert_none("unsafe outside of connectors/src/kafka/ffi.rs", &findings);
+}
+
+#[test]
+fn every_file_is_compiled() {
+    let all = sources();
+    let compiled = modules::reachable(&all);
+    let findings: Vec<String> =
+        all.into_iter().map(|source| source.path).filter(|path| !compiled.contains(path)).collect();
+    assert_none("files that no `mod` declares", &findings);
+}
