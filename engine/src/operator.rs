@@ -1,5 +1,6 @@
 //! Operators: batches in, batches out. Synchronous, without I/O, clock or threads of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::Batch;
@@ -25,6 +26,12 @@ pub trait Operator: Send {
     /// `Data` where a row is at fault; anything else stops the topology.
     fn process(&mut self, input: Input, batch: Batch, out: &mut Output) -> Result<()>;
 
+    /// Most rows the operator wants in one call. The engine cuts a larger batch and keeps the order;
+    /// a delay the operator asks for passes between the parts.
+    fn max_rows(&self) -> usize {
+        usize::MAX
+    }
+
     /// Event time has passed `watermark` on all inputs.
     ///
     /// # Errors
@@ -49,6 +56,7 @@ pub struct Output {
     batches: Vec<(Port, Batch)>,
     rejected: Vec<Rejected>,
     dropped: Vec<(&'static str, usize)>,
+    breaches: Vec<(Arc<str>, usize)>,
     delay: Duration,
 }
 
@@ -87,6 +95,12 @@ impl Output {
         self.dropped.push((reason, rows));
     }
 
+    /// Counts rows that broke a rule of the user's in `swiftwater_rule_breaches_total{rule}`,
+    /// whatever became of them.
+    pub fn count_breaches(&mut self, rule: &Arc<str>, rows: usize) {
+        self.breaches.push((Arc::clone(rule), rows));
+    }
+
     /// Asks the engine to let this much time pass before the next call; it counts as back-pressure.
     pub fn delay(&mut self, time: Duration) {
         self.delay = self.delay.max(time);
@@ -97,6 +111,7 @@ impl Output {
         self.batches.append(&mut other.batches);
         self.rejected.append(&mut other.rejected);
         self.dropped.append(&mut other.dropped);
+        self.breaches.append(&mut other.breaches);
         self.delay += other.delay;
     }
 
@@ -113,6 +128,11 @@ impl Output {
     /// The counts of dropped rows by reason, leaving none.
     pub fn take_dropped(&mut self) -> Vec<(&'static str, usize)> {
         std::mem::take(&mut self.dropped)
+    }
+
+    /// The counts of broken rules, leaving none.
+    pub fn take_breaches(&mut self) -> Vec<(Arc<str>, usize)> {
+        std::mem::take(&mut self.breaches)
     }
 
     /// The delay that was asked for, leaving none.

@@ -104,6 +104,11 @@ impl NodeMetrics {
         self.all.dropped_rows.with_label_values(&[self.node.as_str(), reason]).inc_by(rows as u64);
     }
 
+    /// Counts rows that broke a rule of an `assert` node.
+    pub fn breached(&self, rule: &str, rows: usize) {
+        self.all.rule_breaches.with_label_values(&[self.node.as_str(), rule]).inc_by(rows as u64);
+    }
+
     /// Counts rows older than the watermark.
     pub fn late(&self, rows: usize) {
         self.all.late_rows.with_label_values(&[self.node.as_str()]).inc_by(rows as u64);

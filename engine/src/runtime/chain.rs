@@ -87,6 +87,10 @@ impl Chain {
         let Some(link) = &mut node.link else {
             return self.emit(index, 0, batch);
         };
+        let most = link.operator.max_rows().max(1);
+        if batch.rows() > most {
+            return self.process_in_parts(index, input, &batch, most);
+        }
         node.metrics.received(batch.rows(), batch.bytes());
         let now = self.control.clock.now();
         let (started, readings) = (Instant::now(), batch.readings);
@@ -101,6 +105,23 @@ impl Chain {
         self.deliver(index, out, readings)
     }
 
+    fn process_in_parts(
+        &mut self,
+        index: usize,
+        input: usize,
+        batch: &Batch,
+        most: usize,
+    ) -> Result<(), Stopped> {
+        let mut from = 0;
+        while from < batch.rows() {
+            let rows = most.min(batch.rows() - from);
+            let part = batch.with_records(batch.records.slice(from, rows));
+            self.process(index, input, part)?;
+            from += rows;
+        }
+        Ok(())
+    }
+
     /// Passes on what an operator gave back.
     fn deliver(
         &mut self,
@@ -111,6 +132,9 @@ impl Chain {
         if let Some(node) = self.nodes.get_mut(index) {
             for (reason, rows) in out.take_dropped() {
                 node.metrics.dropped(reason, rows);
+            }
+            for (rule, rows) in out.take_breaches() {
+                node.metrics.breached(&rule, rows);
             }
             let parked = node.rejects.handle(&out.take_rejected(), readings, &self.control)?;
             node.metrics.spent(State::Backpressured, parked);
@@ -138,6 +162,9 @@ impl Chain {
         let Some(targets) = node.ports.get_mut(port) else {
             return Ok(());
         };
+        if targets.is_empty() {
+            node.metrics.dropped("unread_port", batch.rows());
+        }
         let mut next = Vec::new();
         for target in targets {
             match target {
