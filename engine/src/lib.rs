@@ -17,6 +17,7 @@ pub mod schema;
 pub mod simulate;
 pub mod sink;
 pub mod source;
+pub mod testing;
 
 pub use batch::{Batch, Readings, Span};
 pub use clock::{Clock, Timestamp};

@@ -1,0 +1,11 @@
+//! What tests of kinds stand on.
+//!
+//! - [`rows`] turns JSON into record batches and back, and makes up rows for any schema.
+//! - [`Harness`] drives one operator by hand, with a clock that the test moves.
+//!
+//! Nothing here is called outside tests; a failed expectation panics with both sides printed.
+
+mod harness;
+pub mod rows;
+
+pub use harness::{Harness, node, payload};
