@@ -93,18 +93,13 @@ fn unquote(text: &str) -> &str {
 
 impl Environment for ProcessEnvironment {
     fn var(&self, name: &str) -> Option<String> {
-        self.overrides
-            .get(name)
-            .cloned()
-            .or_else(|| std::env::var(name).ok())
+        self.overrides.get(name).cloned().or_else(|| std::env::var(name).ok())
     }
 
     fn secret_file(&self, path: &str) -> Result<String, String> {
         let file = fs::File::open(path).map_err(|e| reason(&e))?;
         let mut text = String::new();
-        file.take(LARGEST_SECRET + 1)
-            .read_to_string(&mut text)
-            .map_err(|e| reason(&e))?;
+        file.take(LARGEST_SECRET + 1).read_to_string(&mut text).map_err(|e| reason(&e))?;
         if text.len() as u64 > LARGEST_SECRET {
             return Err("it is larger than 1 MiB".into());
         }
@@ -121,10 +116,7 @@ impl Environment for ProcessEnvironment {
     fn secret_file_warning(&self, path: &str) -> Option<String> {
         use std::os::unix::fs::PermissionsExt;
 
-        if GUARDED
-            .iter()
-            .any(|guarded| Path::new(path).starts_with(guarded))
-        {
+        if GUARDED.iter().any(|guarded| Path::new(path).starts_with(guarded)) {
             return None;
         }
         let mode = fs::metadata(path).ok()?.permissions().mode();
@@ -150,11 +142,7 @@ mod tests {
     #[test]
     fn a_variables_file_comes_before_the_process() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(
-            file,
-            "# a comment\n\nPATH=here\nexport TOPIC = 'bids' \nEMPTY="
-        )
-        .unwrap();
+        writeln!(file, "# a comment\n\nPATH=here\nexport TOPIC = 'bids' \nEMPTY=").unwrap();
         let environment = ProcessEnvironment::new().with_file(file.path()).unwrap();
         assert_eq!(environment.var("PATH").unwrap(), "here");
         assert_eq!(environment.var("TOPIC").unwrap(), "bids");
@@ -166,14 +154,8 @@ mod tests {
     fn a_bad_line_is_named_without_its_content() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "A=1\nhunter2").unwrap();
-        let error = ProcessEnvironment::new()
-            .with_file(file.path())
-            .err()
-            .unwrap();
-        assert!(
-            error.contains("line 2") && !error.contains("hunter2"),
-            "{error}"
-        );
+        let error = ProcessEnvironment::new().with_file(file.path()).err().unwrap();
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]
@@ -184,12 +166,7 @@ mod tests {
         let path = file.path().to_str().unwrap().to_owned();
         assert_eq!(environment.secret_file(&path).unwrap(), "pass word");
         file.write_all(&vec![b'x'; 1024 * 1024]).unwrap();
-        assert!(
-            environment
-                .secret_file(&path)
-                .unwrap_err()
-                .contains("larger")
-        );
+        assert!(environment.secret_file(&path).unwrap_err().contains("larger"));
         let missing = environment.secret_file("/no/such/file").unwrap_err();
         assert_eq!(missing, "there is no such file");
     }
@@ -204,11 +181,6 @@ mod tests {
         let path = file.path().to_str().unwrap();
         assert_eq!(environment.secret_file_warning(path), None);
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(
-            environment
-                .secret_file_warning(path)
-                .unwrap()
-                .contains(path)
-        );
+        assert!(environment.secret_file_warning(path).unwrap().contains(path));
     }
 }

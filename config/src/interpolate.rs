@@ -7,13 +7,8 @@ use crate::secrecy::HIDDEN;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part<'t> {
     Literal(&'t str),
-    Variable {
-        name: &'t str,
-        default: Option<&'t str>,
-    },
-    File {
-        path: &'t str,
-    },
+    Variable { name: &'t str, default: Option<&'t str> },
+    File { path: &'t str },
 }
 
 /// What an interpolated string became.
@@ -45,18 +40,11 @@ pub(crate) fn is_template(text: &str) -> bool {
 /// # Errors
 /// Every variable and file that is missing, or where the text is malformed.
 pub(crate) fn resolve(text: &str, environment: &dyn Environment) -> Result<Resolved, Vec<Failure>> {
-    let mut resolved = Resolved {
-        text: String::new(),
-        from_files: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut resolved =
+        Resolved { text: String::new(), from_files: Vec::new(), warnings: Vec::new() };
     let mut failures = Vec::new();
     fill(text, environment, &mut resolved, &mut failures);
-    if failures.is_empty() {
-        Ok(resolved)
-    } else {
-        Err(failures)
-    }
+    if failures.is_empty() { Ok(resolved) } else { Err(failures) }
 }
 
 fn fill(
@@ -160,10 +148,8 @@ fn part(inner: &str) -> Option<Part<'_>> {
 fn malformed(text: &str) -> Failure {
     // What follows the name may be a secret, so only the name is quoted.
     let name = text.strip_prefix("${").unwrap_or(text);
-    let name: String = name
-        .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-        .collect();
+    let name: String =
+        name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     Failure {
         code: "SW0106",
         message: format!("what begins with `${{{name}` is not an interpolation"),
@@ -184,14 +170,8 @@ pub(crate) fn hide_literals(text: &str) -> String {
         match part {
             Part::Literal(_) if was_literal => {}
             Part::Literal(_) => out.push_str(HIDDEN),
-            Part::Variable {
-                name,
-                default: None,
-            } => out.push_str(&format!("${{{name}}}")),
-            Part::Variable {
-                name,
-                default: Some(default),
-            } => {
+            Part::Variable { name, default: None } => out.push_str(&format!("${{{name}}}")),
+            Part::Variable { name, default: Some(default) } => {
                 out.push_str(&format!("${{{name}:-{}}}", hide_literals(default)));
             }
             Part::File { path } => out.push_str(&format!("${{file:{path}}}")),
@@ -217,11 +197,7 @@ mod tests {
         }
 
         fn secret_file(&self, path: &str) -> Result<String, String> {
-            if path == "/s" {
-                Ok("hunter2".into())
-            } else {
-                Err("there is no such file".into())
-            }
+            if path == "/s" { Ok("hunter2".into()) } else { Err("there is no such file".into()) }
         }
     }
 
@@ -244,10 +220,7 @@ mod tests {
         ] {
             assert_eq!(resolve(text, &Fixed).unwrap().text, becomes, "{text}");
         }
-        assert_eq!(
-            resolve("${file:/s}", &Fixed).unwrap().from_files,
-            ["hunter2"]
-        );
+        assert_eq!(resolve("${file:/s}", &Fixed).unwrap().from_files, ["hunter2"]);
     }
 
     #[test]
@@ -256,20 +229,8 @@ mod tests {
         let codes: Vec<_> = failures.iter().map(|f| f.code).collect();
         assert_eq!(codes, ["SW0105", "SW0105", "SW0119"]);
         assert!(failures[0].message.contains("`X`") && failures[0].hint.contains("${X:-…}"));
-        for text in [
-            "${",
-            "${A",
-            "${}",
-            "${1A}",
-            "${A:default}",
-            "${file:}",
-            "${A B}",
-        ] {
-            assert_eq!(
-                resolve(text, &Fixed).unwrap_err()[0].code,
-                "SW0106",
-                "{text}"
-            );
+        for text in ["${", "${A", "${}", "${1A}", "${A:default}", "${file:}", "${A B}"] {
+            assert_eq!(resolve(text, &Fixed).unwrap_err()[0].code, "SW0106", "{text}");
         }
     }
 

@@ -1,20 +1,32 @@
 //! The grammar of a Swiftwater topology file: pure data, checked against the options of the known
 //! kinds, with every problem reported at its line and column.
 
+mod assemble;
+mod check;
+pub mod codes;
+pub mod column_type;
 pub mod diagnostic;
 pub mod document;
 pub mod environment;
+mod fields;
 mod interpolate;
 pub mod kinds;
 pub mod load;
+mod redact;
 mod scalar;
 pub mod secrecy;
 pub mod secret;
 pub mod source_map;
+mod suggest;
 mod syntax;
 pub mod topology;
+mod unavailable;
 pub mod units;
+mod validate;
+pub mod yaml;
 
+pub use codes::{CODES, explain};
+pub use column_type::{Column, ColumnType, TimestampUnit};
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 pub use document::Document;
 pub use environment::{Environment, ProcessEnvironment};

@@ -1,18 +1,22 @@
 //! Reads a topology file: text → tree → checked and interpolated topology.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::assemble::{Assembled, assemble};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Document;
 use crate::environment::Environment;
+use crate::fields::TopologyFields;
 use crate::kinds::Kinds;
+use crate::secrecy::SecretValues;
 use crate::source_map::SourceMap;
-use crate::syntax;
-use crate::topology::TopologyConfig;
+use crate::topology::{NodeConfig, TopologyConfig};
+use crate::{redact, syntax, validate, yaml};
 
 /// A topology file that was read and found right.
 #[derive(Debug, Clone)]
@@ -25,27 +29,36 @@ pub struct Loaded {
     pub source: SourceMap,
     /// The file as a tree, before interpolation.
     pub document: Document,
+    secret: BTreeSet<String>,
 }
 
 impl Loaded {
-    /// The file before interpolation, for `/config` and `check --print`: `${VAR}` stays, literals
-    /// in secret fields and the user information of URLs are shown as `***`.
+    /// The file before interpolation, for `/config` and `check --print`: anchors are resolved,
+    /// `${VAR}` stays, literals in secret fields and the user information of URLs are shown as
+    /// `***`.
     #[must_use]
     pub fn redacted(&self) -> Value {
-        Value::Null
+        redact::redact(&self.document.root, &self.secret)
     }
 
     /// [`Loaded::redacted`] as YAML.
     #[must_use]
     pub fn redacted_yaml(&self) -> String {
-        String::new()
+        yaml::write(&self.redacted())
+    }
+
+    /// The secret values that went into the topology: `scrub` takes them out of any text that
+    /// leaves the process, such as an error of a client library.
+    #[must_use]
+    pub fn secrets(&self) -> &SecretValues {
+        self.source.secrets()
     }
 }
 
 /// Reads and checks a topology file, YAML or JSON.
 ///
 /// # Errors
-/// All problems of the file at once, each with its place.
+/// All problems of the file at once, each with its place; warnings are among them.
 pub fn load(path: &Path, kinds: &Kinds, env: &dyn Environment) -> Result<Loaded, Diagnostics> {
     let name: Arc<str> = path.display().to_string().into();
     let text = fs::read_to_string(path).map_err(|error| {
@@ -58,7 +71,7 @@ pub fn load(path: &Path, kinds: &Kinds, env: &dyn Environment) -> Result<Loaded,
 /// Checks a topology that is at hand as text, YAML or JSON.
 ///
 /// # Errors
-/// All problems of the text at once, each with its place.
+/// All problems of the text at once, each with its place; warnings are among them.
 pub fn parse(text: &str, kinds: &Kinds, env: &dyn Environment) -> Result<Loaded, Diagnostics> {
     parse_named(None, text, kinds, env)
 }
@@ -66,17 +79,46 @@ pub fn parse(text: &str, kinds: &Kinds, env: &dyn Environment) -> Result<Loaded,
 fn parse_named(
     file: Option<Arc<str>>,
     text: &str,
-    _kinds: &Kinds,
-    _env: &dyn Environment,
+    kinds: &Kinds,
+    env: &dyn Environment,
 ) -> Result<Loaded, Diagnostics> {
-    let mut found = match syntax::parse(text) {
-        Ok(_) => Diagnostics(vec![Diagnostic::error(
-            "SW0190",
-            "",
-            "topologies are not read yet",
-        )]),
-        Err(diagnostic) => Diagnostics(vec![*diagnostic]),
+    let document = match syntax::parse(text) {
+        Ok(document) => document,
+        Err(diagnostic) => {
+            let mut found = Diagnostics(vec![*diagnostic]);
+            found.locate(&SourceMap::of_text(file, text));
+            return Err(found);
+        }
     };
-    found.locate(&SourceMap::of_text(file, text));
-    Err(found)
+    let assembled = assemble(&document.root, kinds, env);
+    let Assembled { checker, fields, nodes, doubtful, resolved } = assembled;
+    let mut found = Diagnostics(checker.found);
+    found.0.extend(validate::unavailable(&resolved));
+    found.0.extend(validate::graph(&nodes, &resolved, doubtful));
+    if let Some(fields) = &fields {
+        found.0.extend(validate::tests(&fields.tests, &nodes));
+    }
+    let source = SourceMap::new(file, text, &document, &checker.secret, checker.secrets);
+    found.locate(&source);
+    match fields {
+        Some(fields) if !found.has_errors() => {
+            let topology = topology(fields, nodes);
+            let secret = checker.secret;
+            Ok(Loaded { topology, warnings: found, source, document, secret })
+        }
+        _ => Err(found),
+    }
+}
+
+fn topology(fields: TopologyFields, nodes: Vec<NodeConfig>) -> TopologyConfig {
+    TopologyConfig {
+        name: fields.name,
+        guarantee: fields.guarantee,
+        checkpoint: fields.checkpoint,
+        memory: fields.memory,
+        drain_timeout: fields.drain_timeout,
+        retry: fields.retry,
+        nodes,
+        tests: fields.tests,
+    }
 }

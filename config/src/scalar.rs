@@ -42,10 +42,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
 
 fn radix(digits: &str, radix: u32) -> Option<Number> {
     let plain = digits.chars().all(|c| c.is_digit(radix));
-    plain
-        .then(|| u64::from_str_radix(digits, radix).ok())
-        .flatten()
-        .map(Number::from)
+    plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten().map(Number::from)
 }
 
 #[cfg(test)]
@@ -86,10 +83,7 @@ mod tests {
                 start: crate::Location { line: 1, column: 1 },
                 end: crate::Location { line: 1, column: 1 },
             };
-            let node = crate::document::Node {
-                content: plain(text),
-                span,
-            };
+            let node = crate::document::Node { content: plain(text), span };
             assert_eq!(node.to_value().to_string(), json, "{text}");
         }
     }

@@ -39,9 +39,7 @@ const SECRET_WORDS: [&str; 22] = [
 pub(crate) fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
-        || ["token", "_pass", ".pass", "pwd"]
-            .iter()
-            .any(|end| name.ends_with(end))
+        || ["token", "_pass", ".pass", "pwd"].iter().any(|end| name.ends_with(end))
 }
 
 /// The parts of `text` that are the user information of a URL or a secret parameter of its query,
@@ -59,11 +57,7 @@ pub(crate) fn url_secrets(text: &str) -> Vec<Range<usize>> {
         if let Some(at) = authority.rfind('@').filter(|at| *at > 0) {
             found.push(start..start + at);
         }
-        found.extend(
-            secret_parameters(url)
-                .into_iter()
-                .map(|r| start + r.start..start + r.end),
-        );
+        found.extend(secret_parameters(url).into_iter().map(|r| start + r.start..start + r.end));
         from = url_end.max(start);
     }
     found
@@ -176,14 +170,8 @@ mod tests {
         for (text, scrubbed) in [
             ("postgres://joe:pw@db:5432/x", "postgres://***@db:5432/x"),
             ("http://a/b@c", "http://a/b@c"),
-            (
-                "see https://u@h https://v:p@h2/ now",
-                "see https://***@h https://***@h2/ now",
-            ),
-            (
-                "https://h/p?x=1&sig=abc%2F&y=2",
-                "https://h/p?x=1&sig=***&y=2",
-            ),
+            ("see https://u@h https://v:p@h2/ now", "see https://***@h https://***@h2/ now"),
+            ("https://h/p?x=1&sig=abc%2F&y=2", "https://h/p?x=1&sig=***&y=2"),
             ("https://u:${PW:-a/b}@h/", "https://***@h/"),
             ("s3://bucket/key", "s3://bucket/key"),
             ("no url: a@b", "no url: a@b"),
@@ -198,30 +186,16 @@ mod tests {
         values.add("hunter");
         values.add("hunter2");
         values.add("abc");
-        assert_eq!(
-            values.scrub("was hunter2, then hunter, abc"),
-            "was ***, then ***, abc"
-        );
+        assert_eq!(values.scrub("was hunter2, then hunter, abc"), "was ***, then ***, abc");
         assert_eq!(format!("{values:?}"), "SecretValues(2)");
     }
 
     #[test]
     fn names_that_sound_secret() {
-        for name in [
-            "sasl.password",
-            "Authorization",
-            "auth_token",
-            "aws_secret_access_key",
-        ] {
+        for name in ["sasl.password", "Authorization", "auth_token", "aws_secret_access_key"] {
             assert!(looks_secret(name), "{name}");
         }
-        for name in [
-            "topic",
-            "key",
-            "max_tokens",
-            "ssl.key.location",
-            "partition_key",
-        ] {
+        for name in ["topic", "key", "max_tokens", "ssl.key.location", "partition_key"] {
             assert!(!looks_secret(name), "{name}");
         }
     }

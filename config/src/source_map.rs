@@ -52,11 +52,7 @@ pub struct SourceMap {
 impl SourceMap {
     /// The map of a text that could not be read as a tree: it has lines, but no fields.
     pub(crate) fn of_text(file: Option<Arc<str>>, text: &str) -> Self {
-        Self {
-            file,
-            lines: mask::unread(text),
-            ..Self::default()
-        }
+        Self { file, lines: mask::unread(text), ..Self::default() }
     }
 
     /// The map of a document. `secret` holds the pointers of its secret fields.
@@ -68,12 +64,7 @@ impl SourceMap {
         secrets: SecretValues,
     ) -> Self {
         let lines = mask::read(text, &document.root, secret);
-        let mut map = Self {
-            file,
-            lines,
-            secrets,
-            ..Self::default()
-        };
+        let mut map = Self { file, lines, secrets, ..Self::default() };
         map.places.insert(String::new(), document.root.span.start);
         map.add(&document.root, "");
         map
@@ -133,26 +124,15 @@ impl SourceMap {
         let line = self.lines.get(at.line.saturating_sub(1));
         let (text, caret) = line.map(|line| line.shown(at.column)).unwrap_or_default();
         let end = self.ends.get(&at).filter(|end| end.line == at.line);
-        let end = line
-            .zip(end)
-            .map_or(caret, |(line, end)| line.shown(end.column).1);
+        let end = line.zip(end).map_or(caret, |(line, end)| line.shown(end.column).1);
         let skipped = caret.saturating_sub(WIDEST / 2);
-        let skipped = if text.chars().count() > WIDEST {
-            skipped
-        } else {
-            0
-        };
+        let skipped = if text.chars().count() > WIDEST { skipped } else { 0 };
         let text: String = text.chars().skip(skipped).take(WIDEST).collect();
         let text = text.trim_end().to_owned();
         let caret = caret - skipped;
         let room = text.chars().count().saturating_sub(caret);
         let width = (end - skipped).saturating_sub(caret).min(room).max(1);
-        Excerpt {
-            file: self.file.clone(),
-            text,
-            caret,
-            width,
-        }
+        Excerpt { file: self.file.clone(), text, caret, width }
     }
 
     /// The secret values of the file, to be blanked out of what leaves the process.

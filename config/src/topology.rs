@@ -46,14 +46,8 @@ impl PortRef {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text.split_once('.') {
-            Some((node, port)) => Self {
-                node: node.into(),
-                port: Some(port.into()),
-            },
-            None => Self {
-                node: text.into(),
-                port: None,
-            },
+            Some((node, port)) => Self { node: node.into(), port: Some(port.into()) },
+            None => Self { node: text.into(), port: None },
         }
     }
 }
@@ -80,8 +74,9 @@ pub enum OnError {
     DeadLetter(String),
 }
 
-/// The format of messages: its name and its options.
-#[derive(Debug, Clone, PartialEq)]
+/// The format of messages: its name and its options. `Debug` leaves the options out, because they
+/// may hold secrets.
+#[derive(Clone, PartialEq)]
 pub struct FormatConfig {
     /// Name of the format, such as `json`.
     pub name: String,
@@ -134,10 +129,7 @@ impl CheckpointConfig {
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self {
-            interval: Self::default_interval(),
-            store: None,
-        }
+        Self { interval: Self::default_interval(), store: None }
     }
 }
 
@@ -163,8 +155,9 @@ impl Default for RetryConfig {
     }
 }
 
-/// One node: its common fields, and its kind with the kind's own options.
-#[derive(Debug, Clone, PartialEq)]
+/// One node: its common fields, and its kind with the kind's own options. `Debug` leaves the options
+/// out, because they may hold secrets.
+#[derive(Clone, PartialEq)]
 pub struct NodeConfig {
     /// Unique name within the topology.
     pub name: String,
@@ -179,8 +172,8 @@ pub struct NodeConfig {
     /// Message format, for kinds that carry messages.
     pub format: Option<FormatConfig>,
     /// Declared columns: name → type, where a type is a string such as `int64`, `timestamp_ms`,
-    /// `decimal(10,2)`, `list<utf8>`, with `?`-less meaning nullable and a trailing `!` required,
-    /// or a nested map for a struct.
+    /// `decimal(10,2)`, `list<utf8>`, a trailing `!` forbids nulls, a nested map is a struct;
+    /// [`crate::column_type::columns`] reads them.
     pub schema: Option<serde_json::Map<String, Value>>,
     /// Event time of a source.
     pub event_time: Option<EventTimeConfig>,
@@ -194,6 +187,25 @@ pub struct NodeConfig {
     pub partition_by: Vec<String>,
     /// JSON pointer of the node in its file, such as `/operators/serious`.
     pub pointer: String,
+}
+
+impl fmt::Debug for FormatConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FormatConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeConfig")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("kind", &self.kind)
+            .field("inputs", &self.inputs)
+            .field("format", &self.format)
+            .field("on_error", &self.on_error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A whole topology file.

@@ -31,14 +31,12 @@ impl Duration {
 
 fn split_unit(text: &str) -> Result<(f64, &str), String> {
     let text = text.trim();
-    let at = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
-        .unwrap_or(text.len());
+    let at =
+        text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let number = number.replace('_', "");
-    let value = number
-        .parse::<f64>()
-        .map_err(|_| format!("`{text}` does not start with a number"))?;
+    let value =
+        number.parse::<f64>().map_err(|_| format!("`{text}` does not start with a number"))?;
     Ok((value, unit.trim()))
 }
 
@@ -55,9 +53,7 @@ impl FromStr for Duration {
             "h" => 3600.0,
             "d" => 86_400.0,
             "" => {
-                return Err(format!(
-                    "`{text}` has no unit; write `{text}s` or `{text}ms`"
-                ));
+                return Err(format!("`{text}` has no unit; write `{text}s` or `{text}ms`"));
             }
             other => return Err(format!("unknown unit `{other}`; use us, ms, s, m, h or d")),
         };
@@ -83,9 +79,7 @@ impl FromStr for ByteSize {
             "GiB" => 1_073_741_824.0,
             "TiB" => 1_099_511_627_776.0,
             other => {
-                return Err(format!(
-                    "unknown unit `{other}`; use B, KB, MB, GB, KiB, MiB or GiB"
-                ));
+                return Err(format!("unknown unit `{other}`; use B, KB, MB, GB, KiB, MiB or GiB"));
             }
         };
         let bytes = value * factor;
@@ -118,12 +112,8 @@ impl fmt::Display for Duration {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u64); 4] = [
-            ("TiB", 1 << 40),
-            ("GiB", 1 << 30),
-            ("MiB", 1 << 20),
-            ("KiB", 1 << 10),
-        ];
+        const UNITS: [(&str, u64); 4] =
+            [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         for (unit, size) in UNITS {
             if self.0 >= size && self.0.is_multiple_of(size) {
                 return write!(f, "{}{unit}", self.0 / size);
@@ -133,8 +123,11 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// The schema keyword that names the kind of quantity, for the checker's messages.
+pub(crate) const UNIT_KEYWORD: &str = "x-unit";
+
 macro_rules! text_unit {
-    ($type:ident, $pattern:literal, $example:literal) => {
+    ($type:ident, $unit:literal, $pattern:literal, $example:literal) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
@@ -154,19 +147,21 @@ macro_rules! text_unit {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "examples": [$example] })
+                json_schema!({
+                    "type": "string",
+                    "x-unit": $unit,
+                    "pattern": $pattern,
+                    "examples": [$example]
+                })
             }
         }
     };
 }
 
-text_unit!(
-    Duration,
-    r"^\s*[0-9][0-9._]*\s*(us|µs|ms|s|m|min|h|d)\s*$",
-    "250ms"
-);
+text_unit!(Duration, "duration", r"^\s*[0-9][0-9._]*\s*(us|µs|ms|s|m|min|h|d)\s*$", "250ms");
 text_unit!(
     ByteSize,
+    "bytes",
     r"^\s*[0-9][0-9._]*\s*(B|KB|kB|MB|GB|TB|KiB|MiB|GiB|TiB)?\s*$",
     "64MiB"
 );
@@ -177,23 +172,12 @@ mod tests {
 
     #[test]
     fn quantities_read_and_print() {
-        assert_eq!(
-            "250ms".parse::<Duration>().unwrap(),
-            Duration::from_millis(250)
-        );
-        assert_eq!(
-            "1.5h".parse::<Duration>().unwrap(),
-            Duration::from_secs(5400)
-        );
+        assert_eq!("250ms".parse::<Duration>().unwrap(), Duration::from_millis(250));
+        assert_eq!("1.5h".parse::<Duration>().unwrap(), Duration::from_secs(5400));
         assert_eq!("64MiB".parse::<ByteSize>().unwrap(), ByteSize(64 << 20));
         assert_eq!(ByteSize(64 << 20).to_string(), "64MiB");
         assert_eq!(Duration::from_millis(1500).to_string(), "1500ms");
         assert!("10".parse::<Duration>().unwrap_err().contains("`10s`"));
-        assert!(
-            "10 parsecs"
-                .parse::<Duration>()
-                .unwrap_err()
-                .contains("parsecs")
-        );
+        assert!("10 parsecs".parse::<Duration>().unwrap_err().contains("parsecs"));
     }
 }

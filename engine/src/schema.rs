@@ -1,40 +1,18 @@
-//! Column types as a topology file writes them, as Arrow types.
-//!
-//! `int64`, `utf8`, `timestamp_ms`, `decimal(10,2)`, `list<utf8>`; a nested map is a struct. A
-//! trailing `!` forbids nulls: a record without the field is then a bad record.
+//! The column types of a topology file as Arrow types. The grammar itself is
+//! [`swiftwater_config::column_type`].
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde_json::{Map, Value};
+use swiftwater_config::column_type::{self, Column, ColumnType, TimestampUnit};
 
 use crate::error::{Error, Result};
-
-const NAMES: &[(&str, DataType)] = &[
-    ("bool", DataType::Boolean),
-    ("int8", DataType::Int8),
-    ("int16", DataType::Int16),
-    ("int32", DataType::Int32),
-    ("int64", DataType::Int64),
-    ("uint8", DataType::UInt8),
-    ("uint16", DataType::UInt16),
-    ("uint32", DataType::UInt32),
-    ("uint64", DataType::UInt64),
-    ("float32", DataType::Float32),
-    ("float64", DataType::Float64),
-    ("utf8", DataType::Utf8),
-    ("binary", DataType::Binary),
-    ("date", DataType::Date32),
-    ("timestamp_s", DataType::Timestamp(TimeUnit::Second, None)),
-    ("timestamp_ms", DataType::Timestamp(TimeUnit::Millisecond, None)),
-    ("timestamp_us", DataType::Timestamp(TimeUnit::Microsecond, None)),
-    ("timestamp_ns", DataType::Timestamp(TimeUnit::Nanosecond, None)),
-];
 
 /// Names of the plain types, for messages and the JSON Schema.
 #[must_use]
 pub fn type_names() -> Vec<&'static str> {
-    NAMES.iter().map(|(name, _)| *name).collect()
+    column_type::type_names()
 }
 
 /// The Arrow schema of a `schema:` field.
@@ -42,70 +20,89 @@ pub fn type_names() -> Vec<&'static str> {
 /// # Errors
 /// `Config` (`SW0120`) for an unknown type, quoting column and type.
 pub fn from_config(columns: &Map<String, Value>) -> Result<SchemaRef> {
-    Ok(Arc::new(Schema::new(fields(columns)?)))
-}
-
-fn fields(columns: &Map<String, Value>) -> Result<Fields> {
-    columns.iter().map(|(name, value)| field(name, value)).collect()
-}
-
-fn field(name: &str, value: &Value) -> Result<Field> {
-    match value {
-        Value::Object(nested) => Ok(Field::new(name, DataType::Struct(fields(nested)?), true)),
-        Value::String(text) => {
-            let (text, nullable) = match text.strip_suffix('!') {
-                Some(text) => (text, false),
-                None => (text.as_str(), true),
-            };
-            let data_type = parse(text).ok_or_else(|| unknown(name, text))?;
-            Ok(Field::new(name, data_type, nullable))
+    match column_type::columns(columns) {
+        Ok(columns) => Ok(Arc::new(Schema::new(fields(&columns)))),
+        Err(errors) => {
+            let told: Vec<_> = errors
+                .iter()
+                .map(|e| format!("unknown type `{}` of column `{}`", e.text, e.column))
+                .collect();
+            let hint = errors.into_iter().next().map(|e| e.hint).unwrap_or_default();
+            Err(Error::config("SW0120", told.join("; ")).with_hint(hint))
         }
-        other => Err(unknown(name, &other.to_string())),
     }
 }
 
-fn unknown(column: &str, text: &str) -> Error {
-    Error::config("SW0120", format!("unknown type `{text}` of column `{column}`")).with_hint(
-        format!(
-            "use {}, decimal(p,s), list<type>, or a nested map of columns",
-            type_names().join(", ")
-        ),
-    )
+fn fields(columns: &[Column]) -> Fields {
+    columns
+        .iter()
+        .map(|column| Field::new(&column.name, arrow_type(&column.column_type), column.nullable))
+        .collect()
+}
+
+/// The Arrow type of a column type.
+#[must_use]
+pub fn arrow_type(column_type: &ColumnType) -> DataType {
+    match column_type {
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Int8 => DataType::Int8,
+        ColumnType::Int16 => DataType::Int16,
+        ColumnType::Int32 => DataType::Int32,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Uint8 => DataType::UInt8,
+        ColumnType::Uint16 => DataType::UInt16,
+        ColumnType::Uint32 => DataType::UInt32,
+        ColumnType::Uint64 => DataType::UInt64,
+        ColumnType::Float32 => DataType::Float32,
+        ColumnType::Float64 => DataType::Float64,
+        ColumnType::Utf8 => DataType::Utf8,
+        ColumnType::Binary => DataType::Binary,
+        ColumnType::Date => DataType::Date32,
+        ColumnType::Timestamp(unit) => DataType::Timestamp(time_unit(*unit), None),
+        ColumnType::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale),
+        ColumnType::List(item) => {
+            DataType::List(Arc::new(Field::new("item", arrow_type(item), true)))
+        }
+        ColumnType::Struct(columns) => DataType::Struct(fields(columns)),
+    }
+}
+
+fn time_unit(unit: TimestampUnit) -> TimeUnit {
+    match unit {
+        TimestampUnit::Second => TimeUnit::Second,
+        TimestampUnit::Millisecond => TimeUnit::Millisecond,
+        TimestampUnit::Microsecond => TimeUnit::Microsecond,
+        TimestampUnit::Nanosecond => TimeUnit::Nanosecond,
+    }
 }
 
 /// Reads one type, such as `list<int64>`.
 #[must_use]
 pub fn parse(text: &str) -> Option<DataType> {
-    let text = text.trim();
-    if let Some(inner) = text.strip_prefix("list<").and_then(|t| t.strip_suffix('>')) {
-        return Some(DataType::List(Arc::new(Field::new("item", parse(inner)?, true))));
-    }
-    if let Some(inner) = text.strip_prefix("decimal(").and_then(|t| t.strip_suffix(')')) {
-        let (precision, scale) = inner.split_once(',')?;
-        let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-        return (1..=38).contains(&precision).then_some(DataType::Decimal128(precision, scale));
-    }
-    NAMES.iter().find(|(name, _)| *name == text).map(|(_, data_type)| data_type.clone())
+    ColumnType::parse(text).as_ref().map(arrow_type)
 }
 
 /// Writes an Arrow type the way a topology file would.
 #[must_use]
 pub fn name(data_type: &DataType) -> String {
     match data_type {
-        DataType::List(item) | DataType::LargeList(item) => {
-            format!("list<{}>", name(item.data_type()))
-        }
+        DataType::List(item) | DataType::LargeList(item) => match name(item.data_type()) {
+            item if item.starts_with(['{', '[']) => format!("[{item}]"),
+            item => format!("list<{item}>"),
+        },
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
         DataType::Struct(fields) => {
-            let inner: Vec<_> =
-                fields.iter().map(|f| format!("{}: {}", f.name(), name(f.data_type()))).collect();
+            let inner: Vec<_> = fields
+                .iter()
+                .map(|f| format!("{}: {}", f.name(), name(f.data_type())))
+                .collect();
             format!("{{{}}}", inner.join(", "))
         }
         DataType::Utf8View | DataType::LargeUtf8 => "utf8".into(),
-        other => match NAMES.iter().find(|(_, t)| t == other) {
-            Some((name, _)) => (*name).into(),
-            None => other.to_string(),
-        },
+        other => {
+            let named = column_type::NAMES.iter().find(|(_, named)| arrow_type(named) == *other);
+            named.map_or_else(|| other.to_string(), |(name, _)| (*name).into())
+        }
     }
 }
 
@@ -118,8 +115,22 @@ mod tests {
         for text in ["int64", "timestamp_ms", "decimal(10,2)", "list<list<utf8>>", "bool"] {
             assert_eq!(name(&parse(text).unwrap()), text);
         }
+        let lines = DataType::Struct(Fields::from(vec![Field::new("sku", DataType::Utf8, true)]));
+        let lines = DataType::List(Arc::new(Field::new("item", lines, true)));
+        assert_eq!(name(&lines), "[{sku: utf8}]");
         assert!(parse("int65").is_none());
         assert!(parse("decimal(40,2)").is_none());
+    }
+
+    #[test]
+    fn every_plain_type_has_its_arrow_type_and_back() {
+        for text in type_names() {
+            assert_eq!(name(&parse(text).unwrap()), text);
+        }
+        let columns = serde_json::json!({"id": "int64!", "lines": [{"sku": "utf8", "n": "int32!"}]});
+        let schema = from_config(columns.as_object().unwrap()).unwrap();
+        assert!(!schema.field(0).is_nullable());
+        assert_eq!(name(schema.field(1).data_type()), "[{sku: utf8, n: int32}]");
     }
 
     #[test]

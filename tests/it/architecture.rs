@@ -2,7 +2,7 @@
 //! code may not do. A rule that fails says which file and why.
 
 mod modules;
-pub(crate) mod source;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

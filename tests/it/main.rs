@@ -10,6 +10,4 @@ mod support;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
-mod monitoring;
-#[cfg(test)]
 mod servers;

@@ -58,14 +58,8 @@ fn lines(text: &str) -> Vec<Line> {
     let lines = text.lines().map(|line| {
         let columns = |bytes: usize| line.get(..bytes).map_or(1, |part| part.chars().count() + 1);
         let secrets = url_secrets(line);
-        let hidden = secrets
-            .iter()
-            .map(|range| columns(range.start)..columns(range.end))
-            .collect();
-        Line {
-            text: line.to_owned(),
-            hidden,
-        }
+        let hidden = secrets.iter().map(|range| columns(range.start)..columns(range.end)).collect();
+        Line { text: line.to_owned(), hidden }
     });
     lines.collect()
 }
@@ -111,11 +105,7 @@ fn hide(span: Span, lines: &mut [Line]) {
     for (i, line) in lines.iter_mut().enumerate().skip(first).take(count) {
         let start = if i == first { span.start.column } else { 1 };
         let last = i + 1 == span.end.line;
-        let end = if last {
-            span.end.column
-        } else {
-            line.text.chars().count() + 1
-        };
+        let end = if last { span.end.column } else { line.text.chars().count() + 1 };
         line.hide(start..end);
     }
 }
@@ -149,13 +139,8 @@ fn secret_value(line: &str) -> Option<usize> {
     let mut column = 1;
     for part in line.split_inclusive([':', '=']) {
         column += part.chars().count();
-        let name = part
-            .trim_end_matches([':', '='])
-            .trim_end_matches(['"', '\'', ' ']);
-        let name = name
-            .rsplit(['{', ',', ' ', '"', '\'', '['])
-            .next()
-            .unwrap_or(name);
+        let name = part.trim_end_matches([':', '=']).trim_end_matches(['"', '\'', ' ']);
+        let name = name.rsplit(['{', ',', ' ', '"', '\'', '[']).next().unwrap_or(name);
         if looks_secret(name) {
             return Some(column);
         }

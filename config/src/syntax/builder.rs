@@ -89,18 +89,10 @@ impl Builder {
             ));
         }
         if self.open.len() >= DEEPEST {
-            return Err(too_large(
-                &format!("nested deeper than {DEEPEST} levels"),
-                span,
-            ));
+            return Err(too_large(&format!("nested deeper than {DEEPEST} levels"), span));
         }
         let node = Node { content, span };
-        self.open.push(Open {
-            node,
-            anchor,
-            key: None,
-            merged: Vec::new(),
-        });
+        self.open.push(Open { node, anchor, key: None, merged: Vec::new() });
         Ok(())
     }
 
@@ -128,16 +120,10 @@ impl Builder {
         };
         self.values += size;
         if self.values > MOST_VALUES {
-            return Err(too_large(
-                &format!("larger than {MOST_VALUES} values"),
-                span,
-            ));
+            return Err(too_large(&format!("larger than {MOST_VALUES} values"), span));
         }
         if depth(node) + self.open.len() > DEEPEST {
-            return Err(too_large(
-                &format!("nested deeper than {DEEPEST} levels"),
-                span,
-            ));
+            return Err(too_large(&format!("nested deeper than {DEEPEST} levels"), span));
         }
         let node = node.clone();
         self.add(node, 0)
@@ -148,10 +134,7 @@ impl Builder {
         self.values += 1;
         if self.values > MOST_VALUES {
             let span = node.span;
-            return Err(too_large(
-                &format!("larger than {MOST_VALUES} values"),
-                span,
-            ));
+            return Err(too_large(&format!("larger than {MOST_VALUES} values"), span));
         }
         if anchor > 0 {
             let size = count(&node);
@@ -168,11 +151,7 @@ impl Builder {
                 Some((key, key_span)) if key == "<<" => {
                     open.merged.extend(merge_sources(node, key_span)?);
                 }
-                Some((key, key_span)) => entries.push(Entry {
-                    key,
-                    key_span,
-                    value: node,
-                }),
+                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
             },
             _ => {}
         }
@@ -187,12 +166,7 @@ fn key(node: Node, entries: &[Entry]) -> Result<(String, Span)> {
         Content::Bool(value) => value.to_string(),
         Content::Number(number) => number.to_string(),
         Content::Null | Content::List(_) | Content::Map(_) => {
-            return Err(fault(
-                "SW0101",
-                "a key is missing",
-                "a field is `name: value`",
-                span,
-            ));
+            return Err(fault("SW0101", "a key is missing", "a field is `name: value`", span));
         }
     };
     if let Some(first) = entries.iter().find(|entry| entry.key == key) {
@@ -212,10 +186,7 @@ fn merge_sources(node: Node, key_span: Span) -> Result<Vec<Node>> {
         Content::List(items) => items,
         _ => vec![node],
     };
-    if sources
-        .iter()
-        .all(|source| matches!(source.content, Content::Map(_)))
-    {
+    if sources.iter().all(|source| matches!(source.content, Content::Map(_))) {
         return Ok(sources);
     }
     Err(fault(
@@ -251,10 +222,7 @@ fn typed(text: &str, style: ScalarStyle, tag: Option<Cow<'_, Tag>>, span: Span) 
             content => Ok(content),
         },
         _ => {
-            refuse_tag(
-                tag.filter(|tag| tag.handle != "!" || !tag.suffix.is_empty()),
-                span,
-            )?;
+            refuse_tag(tag.filter(|tag| tag.handle != "!" || !tag.suffix.is_empty()), span)?;
             Ok(match style {
                 ScalarStyle::Plain => scalar::plain(text),
                 _ => Content::Text(text.into()),
@@ -276,12 +244,7 @@ fn refuse_tag(tag: Option<Cow<'_, Tag>>, span: Span) -> Result<()> {
 }
 
 fn too_large(what: &str, span: Span) -> Box<Diagnostic> {
-    fault(
-        "SW0121",
-        &format!("the file is {what}"),
-        "split it into several topologies",
-        span,
-    )
+    fault("SW0121", &format!("the file is {what}"), "split it into several topologies", span)
 }
 
 fn count(node: &Node) -> usize {

@@ -11,9 +11,9 @@ pub(super) fn join_pairs(text: &str) -> Cow<'_, str> {
     while let Some(found) = text.get(at..).and_then(|rest| rest.find("\\u")) {
         let start = at + found;
         at = start + 2;
-        let backslashes = text.get(..start).map_or(0, |before| {
-            before.bytes().rev().take_while(|b| *b == b'\\').count()
-        });
+        let backslashes = text
+            .get(..start)
+            .map_or(0, |before| before.bytes().rev().take_while(|b| *b == b'\\').count());
         if backslashes % 2 == 1 {
             continue;
         }

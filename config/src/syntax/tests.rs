@@ -8,28 +8,13 @@ fn json(text: &str) -> String {
 fn yaml_and_json_become_the_same_tree() {
     for (text, expected) in [
         ("a: 1\nb: [x, 'y', \"z\"]\n", r#"{"a":1,"b":["x","y","z"]}"#),
-        (
-            r#"{"a": 1, "b": ["x", "y", "z"]}"#,
-            r#"{"a":1,"b":["x","y","z"]}"#,
-        ),
-        (
-            "{\n\t\"a\": {\n\t\t\"b\": [\n\t\t\t1,\n\t\t\t2\n\t\t]\n\t}\n}",
-            r#"{"a":{"b":[1,2]}}"#,
-        ),
-        (
-            r#"{"a":"\ud83d\ude00 \\ud83d \/"}"#,
-            "{\"a\":\"😀 \\\\ud83d /\"}",
-        ),
+        (r#"{"a": 1, "b": ["x", "y", "z"]}"#, r#"{"a":1,"b":["x","y","z"]}"#),
+        ("{\n\t\"a\": {\n\t\t\"b\": [\n\t\t\t1,\n\t\t\t2\n\t\t]\n\t}\n}", r#"{"a":{"b":[1,2]}}"#),
+        (r#"{"a":"\ud83d\ude00 \\ud83d \/"}"#, "{\"a\":\"😀 \\\\ud83d /\"}"),
         ("\u{feff}a: 1", r#"{"a":1}"#),
-        (
-            "---\na: no\nb: 'no'\nc: ~\n",
-            r#"{"a":"no","b":"no","c":null}"#,
-        ),
+        ("---\na: no\nb: 'no'\nc: ~\n", r#"{"a":"no","b":"no","c":null}"#),
         ("a: &x {b: 1}\nc: *x", r#"{"a":{"b":1},"c":{"b":1}}"#),
-        (
-            "x: &x {b: 1, c: 2}\ny: {<<: *x, b: 3}",
-            r#"{"x":{"b":1,"c":2},"y":{"b":3,"c":2}}"#,
-        ),
+        ("x: &x {b: 1, c: 2}\ny: {<<: *x, b: 3}", r#"{"x":{"b":1,"c":2},"y":{"b":3,"c":2}}"#),
         ("a: !!str 12\nb: !!int '12'", r#"{"a":"12","b":12}"#),
         (
             "a: |\n  two\n  lines\nb: >-\n  one\n  line\n",
@@ -61,11 +46,7 @@ fn what_cannot_be_read_is_told_at_its_place() {
     ] {
         let error = parse(text).unwrap_err();
         let place = error.location.map(|l| (l.line, l.column));
-        assert_eq!(
-            (error.code, place),
-            (code, Some((line, column))),
-            "{text:?}: {error}"
-        );
+        assert_eq!((error.code, place), (code, Some((line, column))), "{text:?}: {error}");
         assert!(error.message.contains(part), "{text:?}: {error}");
     }
 }
@@ -89,18 +70,10 @@ fn every_value_knows_its_place() {
     let document = parse("a:\n  b: [1, two]\n  c: \"x y\"\n").unwrap();
     let a = document.root.entry("a").unwrap();
     let b = a.value.entry("b").unwrap();
-    let Content::List(items) = &b.value.content else {
-        panic!("a list")
-    };
+    let Content::List(items) = &b.value.content else { panic!("a list") };
     let two = items[1].span;
-    assert_eq!(
-        (two.start.line, two.start.column, two.end.column),
-        (2, 10, 13)
-    );
+    assert_eq!((two.start.line, two.start.column, two.end.column), (2, 10, 13));
     let c = a.value.entry("c").unwrap();
     assert_eq!((c.key_span.start.line, c.key_span.start.column), (3, 3));
-    assert_eq!(
-        (c.value.span.start.column, c.value.span.end.column),
-        (6, 11)
-    );
+    assert_eq!((c.value.span.start.column, c.value.span.end.column), (6, 11));
 }

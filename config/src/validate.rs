@@ -1,0 +1,248 @@
+//! The graph: names that lead nowhere, nodes in a role they do not have, circles, outputs that
+//! nobody reads. Ports and columns are checked where the nodes are planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::suggest;
+use crate::topology::{NodeConfig, OnError, Role, TestConfig};
+use crate::unavailable::{self, UNAVAILABLE};
+
+/// What is wrong with the graph. `doubtful` says that some inputs could not be read, so that
+/// nothing is said about inputs that are missing and outputs that nobody reads.
+pub(crate) fn graph(nodes: &[NodeConfig], resolved: &Value, doubtful: bool) -> Vec<Diagnostic> {
+    let graph = Graph {
+        nodes,
+        resolved,
+        by_name: nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
+    };
+    let mut found = Vec::new();
+    for node in nodes {
+        graph.check_inputs(node, &mut found);
+        for (field, target) in targets(node) {
+            graph.check_target(node, field, target, &mut found);
+        }
+    }
+    if !doubtful {
+        graph.find_idle(&mut found);
+    }
+    found.extend(graph.find_circle());
+    found
+}
+
+/// The nodes that `node` sends to without being their `input`, with the field that says so.
+fn targets(node: &NodeConfig) -> impl Iterator<Item = (&'static str, &str)> {
+    let dead = match &node.on_error {
+        OnError::DeadLetter(target) => Some(("on_error/dead_letter", target.as_str())),
+        OnError::Fail | OnError::Drop => None,
+    };
+    dead.into_iter().chain(node.late.as_deref().map(|late| ("late", late)))
+}
+
+struct Graph<'n> {
+    nodes: &'n [NodeConfig],
+    resolved: &'n Value,
+    by_name: BTreeMap<&'n str, &'n NodeConfig>,
+}
+
+impl<'n> Graph<'n> {
+    fn names(&self, roles: [Role; 2]) -> impl Iterator<Item = &'n str> {
+        let fits = move |node: &&NodeConfig| roles.contains(&node.role);
+        self.nodes.iter().filter(fits).map(|node| node.name.as_str())
+    }
+
+    fn check_inputs(&self, node: &NodeConfig, found: &mut Vec<Diagnostic>) {
+        for (i, input) in node.inputs.iter().enumerate() {
+            let pointer = self.pointer_of_input(node, i);
+            match self.by_name.get(input.node.as_str()).map(|from| from.role) {
+                None => {
+                    let message = format!("the input `{input}` of `{}` is not a node", node.name);
+                    let mut diagnostic = Diagnostic::error("SW0201", pointer, message);
+                    let others = self.names([Role::Source, Role::Operator]);
+                    let others = others.filter(|name| *name != node.name);
+                    diagnostic.hint = suggest::hint(&input.node, others);
+                    found.push(diagnostic);
+                }
+                Some(Role::Sink) => {
+                    let message =
+                        format!("`{}` reads from `{}`, which is a sink", node.name, input.node);
+                    let hint = "read from the node that the sink reads from";
+                    found.push(Diagnostic::error("SW0210", pointer, message).with_hint(hint));
+                }
+                Some(Role::Source | Role::Operator) => {}
+            }
+        }
+    }
+
+    /// An input may be written as `input` or `inputs`, as a name or as a list of names.
+    fn pointer_of_input(&self, node: &NodeConfig, i: usize) -> String {
+        let fields = ["input", "inputs"].map(|field| format!("{}/{field}", node.pointer));
+        let written = fields.iter().find_map(|p| Some((p, self.resolved.pointer(p)?)));
+        match written {
+            Some((pointer, Value::Array(_))) => format!("{pointer}/{i}"),
+            Some((pointer, _)) => pointer.clone(),
+            None => node.pointer.clone(),
+        }
+    }
+
+    fn check_target(
+        &self,
+        node: &NodeConfig,
+        field: &str,
+        target: &str,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let pointer = format!("{}/{field}", node.pointer);
+        match self.by_name.get(target).map(|to| to.role) {
+            None => {
+                let message = format!("the target `{target}` of `{}` is not a node", node.name);
+                let mut diagnostic = Diagnostic::error("SW0201", pointer, message);
+                let others = self.names([Role::Sink, Role::Operator]);
+                let others = others.filter(|name| *name != node.name);
+                diagnostic.hint = suggest::hint(target, others);
+                found.push(diagnostic);
+            }
+            Some(Role::Source) => {
+                let message = format!("`{}` sends to `{target}`, which is a source", node.name);
+                let hint = "send to a sink: `files`, `kafka`, …";
+                found.push(Diagnostic::error("SW0210", pointer, message).with_hint(hint));
+            }
+            Some(Role::Operator | Role::Sink) => {}
+        }
+    }
+
+    fn find_idle(&self, found: &mut Vec<Diagnostic>) {
+        let inputs = self.nodes.iter().flat_map(|node| &node.inputs);
+        let read: BTreeSet<&str> = inputs.map(|input| input.node.as_str()).collect();
+        let fed: BTreeSet<&str> =
+            self.nodes.iter().flat_map(targets).map(|(_, target)| target).collect();
+        for node in self.nodes {
+            let name = node.name.as_str();
+            if node.role != Role::Source && node.inputs.is_empty() && !fed.contains(name) {
+                let message = format!("`{name}` has no input");
+                let hint = "add `input: name of a node`, or send dead letters to it";
+                found.push(Diagnostic::error("SW0211", &node.pointer, message).with_hint(hint));
+            }
+            if node.role != Role::Sink && !read.contains(name) {
+                let message = format!("nobody reads the rows of `{name}`");
+                let hint = format!("name it as the `input` of a node, or remove `{name}`");
+                found.push(Diagnostic::warning("SW0205", &node.pointer, message).with_hint(hint));
+            }
+        }
+    }
+
+    /// The nodes that `node` waits for.
+    fn feeds(&self, node: &'n NodeConfig) -> Vec<&'n NodeConfig> {
+        let inputs = node.inputs.iter().map(|input| input.node.as_str());
+        let senders = self.nodes.iter().filter(|from| targets(from).any(|(_, to)| to == node.name));
+        let inputs = inputs.filter_map(|name| self.by_name.get(name).copied());
+        inputs.chain(senders).collect()
+    }
+
+    /// One circle, as the way along it.
+    fn find_circle(&self) -> Option<Diagnostic> {
+        let mut done = BTreeSet::new();
+        for node in self.nodes {
+            let mut way = Vec::new();
+            if let Some(start) = self.walk(node, &mut way, &mut done) {
+                let circle = way.get(start..).unwrap_or_default();
+                let first = circle.first()?;
+                let mut names: Vec<_> = circle.iter().rev().map(|n| n.name.as_str()).collect();
+                names.insert(0, &first.name);
+                let message = format!("nodes feed each other in a circle: {}", names.join(" → "));
+                let hint = "remove one of these inputs; a topology flows one way";
+                return Some(Diagnostic::error("SW0202", &first.pointer, message).with_hint(hint));
+            }
+        }
+        None
+    }
+
+    /// Follows the inputs without recursion deeper than the number of nodes; returns where on the
+    /// way a circle begins.
+    fn walk(
+        &self,
+        node: &'n NodeConfig,
+        way: &mut Vec<&'n NodeConfig>,
+        done: &mut BTreeSet<&'n str>,
+    ) -> Option<usize> {
+        let mut open = vec![(node, self.feeds(node))];
+        way.push(node);
+        while let Some((current, feeds)) = open.last_mut() {
+            let Some(next) = feeds.pop() else {
+                done.insert(&current.name);
+                open.pop();
+                way.pop();
+                continue;
+            };
+            if let Some(start) = way.iter().position(|on_way| on_way.name == next.name) {
+                return Some(start);
+            }
+            if !done.contains(next.name.as_str()) {
+                open.push((next, self.feeds(next)));
+                way.push(next);
+            }
+        }
+        None
+    }
+}
+
+/// Tests that name nodes which do not exist or have another role.
+pub(crate) fn tests(tests: &[TestConfig], nodes: &[NodeConfig]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (i, test) in tests.iter().enumerate() {
+        let sides = [
+            ("input", Role::Source, test.input.keys().collect::<Vec<_>>()),
+            ("expect", Role::Sink, test.expect.keys().collect()),
+        ];
+        for (field, role, names) in sides {
+            let fits = |node: &&NodeConfig| node.role == role;
+            let known: Vec<_> = nodes.iter().filter(fits).map(|node| node.name.as_str()).collect();
+            for name in names.into_iter().filter(|name| !known.contains(&name.as_str())) {
+                let pointer = crate::document::join(&format!("/tests/{i}/{field}"), name);
+                let singular = role.section().trim_end_matches('s');
+                let message = format!("the test names `{name}`, which is not a {singular}");
+                let mut diagnostic = Diagnostic::error("SW0213", pointer, message);
+                diagnostic.hint = suggest::hint(name, known.iter().copied());
+                found.push(diagnostic);
+            }
+        }
+    }
+    found
+}
+
+/// Fields of the grammar that this version does not have.
+pub(crate) fn unavailable(resolved: &Value) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    find_unavailable(resolved, "", &mut found);
+    found
+}
+
+fn find_unavailable(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
+    for (pattern, what, hint) in UNAVAILABLE {
+        if unavailable::fits(pattern, pointer) && what.is_asked_for(value) {
+            let field = pointer.rsplit('/').next().unwrap_or_default();
+            let message = match value.as_str() {
+                Some(text) if !what.is_field() => {
+                    format!("`{field}: {text}` is not available in this version")
+                }
+                _ => format!("`{field}` is not available in this version"),
+            };
+            found.push(Diagnostic::error("SW0190", pointer, message).with_hint(*hint));
+        }
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                find_unavailable(value, &crate::document::join(pointer, key), found);
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                find_unavailable(item, &format!("{pointer}/{i}"), found);
+            }
+        }
+        _ => {}
+    }
+}
