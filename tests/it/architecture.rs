@@ -2,7 +2,7 @@
 //! code may not do. A rule that fails says which file and why.
 
 mod modules;
-mod source;
+pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

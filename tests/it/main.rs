@@ -10,4 +10,6 @@ mod support;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod servers;

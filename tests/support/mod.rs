@@ -5,16 +5,21 @@
 //!   product's connectors.
 //! - [`Swiftwater`]: the built binary running a topology, its signals, exit code and log.
 //! - [`Samples`]: what its `/metrics` says.
+//! - [`Prometheus`]: a real one that scrapes what a test runs.
 //! - [`wait_until`]: polls a condition against a deadline; the only way a test may wait.
 
 mod broker;
 mod deadline;
+mod http;
 mod process;
+mod prometheus;
 mod samples;
 mod topic;
 
 pub(crate) use broker::Broker;
 pub(crate) use deadline::{wait_for, wait_until};
+pub(crate) use http::get;
 pub(crate) use process::{Launch, Swiftwater, swiftwater};
+pub(crate) use prometheus::{Prometheus, complaints};
 pub(crate) use samples::Samples;
 pub(crate) use topic::{Record, Topic, unique};

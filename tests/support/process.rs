@@ -1,14 +1,14 @@
 //! The built `swiftwater`: started, watched, signalled and judged from outside.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::http::get;
 use super::{Samples, wait_for, wait_until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_swiftwater");
@@ -79,7 +79,7 @@ impl Launch {
 }
 
 /// A port nobody listens on; the kernel does not hand it out again at once.
-fn free_address() -> SocketAddr {
+pub(super) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
@@ -97,15 +97,7 @@ pub(crate) struct Swiftwater {
 impl Swiftwater {
     /// `GET path` from its HTTP port: status and body; `None` while nothing answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_secs(5)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        // With HTTP/1.0 the body ends where the connection does.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        get(self.http, path, None)
     }
 
     /// What `/metrics` says now; fails where it does not answer.

@@ -4,18 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The root of the repository.
-pub(super) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// One file, named by its path from the root of the repository.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Such as `engine/src/batch.rs`.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The whole text.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Every `.rs` file of the repository in the order of their paths.
-pub(super) fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     collect(Path::new(ROOT), &mut paths);
     paths.sort();
@@ -48,7 +48,7 @@ fn read(path: &Path) -> Source {
 
 impl Source {
     /// The code alone: comments are gone, string and character literals are empty.
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         code(&self.text)
     }
 }
@@ -100,7 +100,7 @@ fn quoted(rest: &str) -> usize {
 }
 
 /// `text` without comments and without the insides of literals.
-pub(super) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
