@@ -189,3 +189,30 @@ fn every_file_is_compiled() {
         all.into_iter().map(|source| source.path).filter(|path| !compiled.contains(path)).collect();
     assert_none("files that no `mod` declares", &findings);
 }
+
+/// Targets of the Markdown links in `text` that are files of the repository.
+fn linked_files(text: &str) -> Vec<&str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.split('#').next().unwrap_or_default())
+        .filter(|target| !target.is_empty() && !target.contains("://"))
+        .collect()
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut findings = Vec::new();
+    let mut links = 0;
+    for path in source::files("md") {
+        let text = fs::read_to_string(&path).unwrap();
+        for target in linked_files(&text) {
+            links += 1;
+            if !path.with_file_name(target).exists() {
+                findings.push(format!("{} links to {target}", path.display()));
+            }
+        }
+    }
+    assert!(links > 0, "no link was found");
+    assert_none("links to files that are not there", &findings);
+}

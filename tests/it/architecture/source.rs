@@ -16,23 +16,29 @@ pub(crate) struct Source {
 
 /// Every `.rs` file of the repository in the order of their paths.
 pub(crate) fn sources() -> Vec<Source> {
-    let mut paths = Vec::new();
-    collect(Path::new(ROOT), &mut paths);
-    paths.sort();
+    let paths = files("rs");
     assert!(paths.len() > 50, "only {} sources were found", paths.len());
     paths.iter().map(|path| read(path)).collect()
 }
 
-fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
+/// Every file of the repository with this extension, in order.
+pub(crate) fn files(extension: &str) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    collect(Path::new(ROOT), extension, &mut paths);
+    paths.sort();
+    paths
+}
+
+fn collect(directory: &Path, extension: &str, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             // Hidden folders and build directories hold nothing of ours.
             if !name.starts_with('.') && !path.join("CACHEDIR.TAG").exists() {
-                collect(&path, paths);
+                collect(&path, extension, paths);
             }
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|e| e == extension) {
             paths.push(path);
         }
     }
