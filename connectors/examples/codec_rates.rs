@@ -17,16 +17,10 @@ use swiftwater_engine::{Error, Result, schema};
 
 /// Payloads in one batch.
 const ROWS: usize = 8192;
-const CX: CodecContext<'static> = CodecContext {
-    topic: Some("bids"),
-    node: "rates",
-};
+const CX: CodecContext<'static> = CodecContext { topic: Some("bids"), node: "rates" };
 
 fn main() -> Result<()> {
-    let rounds = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(200);
+    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(200);
     let bids: Vec<String> = (0..ROWS as u64).map(bid).collect();
     let payloads: Vec<Option<&[u8]>> = bids.iter().map(|b| Some(b.as_bytes())).collect();
     let bytes: usize = bids.iter().map(String::len).sum();
@@ -63,10 +57,7 @@ fn bid(n: u64) -> String {
         mix % 0xFFFF_FFFF,
         mix % 1_000_000,
         1_767_225_600_000 + n * 3,
-        "abcdefghijklmnopqrstuvwxyz"
-            .repeat(3)
-            .get(..60 + (mix % 8) as usize)
-            .unwrap_or_default(),
+        "abcdefghijklmnopqrstuvwxyz".repeat(3).get(..60 + (mix % 8) as usize).unwrap_or_default(),
     )
 }
 
@@ -85,9 +76,7 @@ fn rate(rounds: usize, mut batch: impl FnMut() -> Result<()>) -> Result<f64> {
 }
 
 fn decode_rates(schema: &SchemaRef, payloads: &[Option<&[u8]>], rounds: usize) -> Result<()> {
-    let mut tape = ReaderBuilder::new(Arc::clone(schema))
-        .with_batch_size(ROWS)
-        .build_decoder()?;
+    let mut tape = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(ROWS).build_decoder()?;
     let arrow = rate(rounds, || {
         for payload in payloads.iter().flatten() {
             tape.decode(payload)?;

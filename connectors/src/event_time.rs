@@ -46,10 +46,7 @@ impl EventTime {
         // A cast to the same type shares the values.
         let times = cast(column, &micros).ok()?;
         let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
-        Some(Span {
-            oldest: Timestamp(min(times)?),
-            newest: Timestamp(max(times)?),
-        })
+        Some(Span { oldest: Timestamp(min(times)?), newest: Timestamp(max(times)?) })
     }
 }
 
@@ -67,35 +64,22 @@ mod tests {
     }
 
     fn config(column: &str) -> EventTimeConfig {
-        EventTimeConfig {
-            column: column.into(),
-            out_of_orderness: None,
-            idle_after: None,
-        }
+        EventTimeConfig { column: column.into(), out_of_orderness: None, idle_after: None }
     }
 
     #[test]
     fn the_span_is_that_of_the_rows_with_a_time() {
         let rows = records(vec![Some(5), None, Some(-2), Some(3)]);
-        let found = EventTime::find(Some(&config("at")), &rows.schema())
-            .unwrap()
-            .unwrap();
+        let found = EventTime::find(Some(&config("at")), &rows.schema()).unwrap().unwrap();
         let span = found.span(&rows).unwrap();
-        assert_eq!(
-            (span.oldest, span.newest),
-            (Timestamp(-2000), Timestamp(5000))
-        );
+        assert_eq!((span.oldest, span.newest), (Timestamp(-2000), Timestamp(5000)));
         assert_eq!(found.span(&records(vec![None])), None);
     }
 
     #[test]
     fn a_column_without_times_is_told() {
         let schema = records(vec![]).schema();
-        let told = |c: &str| {
-            EventTime::find(Some(&config(c)), &schema)
-                .unwrap_err()
-                .to_string()
-        };
+        let told = |c: &str| EventTime::find(Some(&config(c)), &schema).unwrap_err().to_string();
         assert!(told("n").contains("timestamp_ms"));
         assert!(told("when").contains("n, at"));
     }

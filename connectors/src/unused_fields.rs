@@ -22,20 +22,12 @@ pub(crate) fn refuse_format(node: &NodeConfig) -> Result<()> {
 pub(crate) fn refuse_schema(node: &NodeConfig, why: &str) -> Result<()> {
     match &node.schema {
         None => Ok(()),
-        Some(_) => Err(
-            Error::config("SW2001", format!("use `schema` on a `{}` node", node.kind))
-                .with_hint(format!("remove `schema`: {why}")),
-        ),
+        Some(_) => Err(Error::config("SW2001", format!("use `schema` on a `{}` node", node.kind))
+            .with_hint(format!("remove `schema`: {why}"))),
     }
 }
 
 fn unused(node: &NodeConfig, field: &str, value: &str) -> Error {
-    Error::config(
-        "SW2001",
-        format!("use `{field}: {value}` on a `{}` node", node.kind),
-    )
-    .with_hint(format!(
-        "remove `{field}`: `{}` carries rows, not messages",
-        node.kind
-    ))
+    Error::config("SW2001", format!("use `{field}: {value}` on a `{}` node", node.kind))
+        .with_hint(format!("remove `{field}`: `{}` carries rows, not messages", node.kind))
 }

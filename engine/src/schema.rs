@@ -92,10 +92,8 @@ pub fn name(data_type: &DataType) -> String {
         },
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
         DataType::Struct(fields) => {
-            let inner: Vec<_> = fields
-                .iter()
-                .map(|f| format!("{}: {}", f.name(), name(f.data_type())))
-                .collect();
+            let inner: Vec<_> =
+                fields.iter().map(|f| format!("{}: {}", f.name(), name(f.data_type()))).collect();
             format!("{{{}}}", inner.join(", "))
         }
         DataType::Utf8View | DataType::LargeUtf8 => "utf8".into(),
@@ -127,7 +125,8 @@ mod tests {
         for text in type_names() {
             assert_eq!(name(&parse(text).unwrap()), text);
         }
-        let columns = serde_json::json!({"id": "int64!", "lines": [{"sku": "utf8", "n": "int32!"}]});
+        let columns =
+            serde_json::json!({"id": "int64!", "lines": [{"sku": "utf8", "n": "int32!"}]});
         let schema = from_config(columns.as_object().unwrap()).unwrap();
         assert!(!schema.field(0).is_nullable());
         assert_eq!(name(schema.field(1).data_type()), "[{sku: utf8, n: int32}]");

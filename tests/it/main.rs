@@ -10,6 +10,14 @@ mod support;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_records;
+#[cfg(test)]
+mod bad_topologies;
+#[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod servers;

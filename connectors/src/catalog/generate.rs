@@ -82,10 +82,8 @@ impl GenerateOptions {
         let mut seen = HashSet::new();
         if let Some(twice) = all.iter().find(|c| !seen.insert(c.field.name().clone())) {
             let name = twice.field.name();
-            return Err(
-                Error::config("SW2003", format!("generate column `{name}` twice"))
-                    .with_hint("give the column another name than the preset's"),
-            );
+            return Err(Error::config("SW2003", format!("generate column `{name}` twice"))
+                .with_hint("give the column another name than the preset's"));
         }
         match &self.only {
             None => Ok(all),
@@ -121,11 +119,10 @@ fn keep(mut all: Vec<Generated>, only: &[String]) -> Result<Vec<Generated>> {
 
 fn rate(name: &str, rate: Option<f64>) -> Result<Option<f64>> {
     match rate {
-        Some(rate) if !(rate > 0.0 && rate.is_finite()) => Err(Error::config(
-            "SW2007",
-            format!("generate with `{name}: {rate}`"),
-        )
-        .with_hint("give rows per second above 0, or leave it out")),
+        Some(rate) if !(rate > 0.0 && rate.is_finite()) => {
+            Err(Error::config("SW2007", format!("generate with `{name}: {rate}`"))
+                .with_hint("give rows per second above 0, or leave it out"))
+        }
         rate => Ok(rate),
     }
 }

@@ -38,11 +38,7 @@ pub struct StdoutOptions {
 
 impl Default for StdoutOptions {
     fn default() -> Self {
-        Self {
-            view: View::Lines,
-            key: Vec::new(),
-            rows: 20,
-        }
+        Self { view: View::Lines, key: Vec::new(), rows: 20 }
     }
 }
 
@@ -77,19 +73,14 @@ sinks:
                 .with_hint("remove `key`, or set `view: live`"));
         }
         if live && !(1..=1000).contains(&self.rows) {
-            return Err(
-                Error::config("SW2041", format!("show a table of `rows: {}`", self.rows))
-                    .with_hint("give from 1 to 1000 rows"),
-            );
+            return Err(Error::config("SW2041", format!("show a table of `rows: {}`", self.rows))
+                .with_hint("give from 1 to 1000 rows"));
         }
         let key = columns(&schema, &self.key)?;
         if self.view == View::Table {
             unused_fields::refuse_format(cx.node)?;
         }
-        let node = CodecContext {
-            topic: None,
-            node: &cx.node.name,
-        };
+        let node = CodecContext { topic: None, node: &cx.node.name };
         let encoder = codec::encoder(cx.node.format.as_ref(), Arc::clone(&schema), &node)?;
         let (view, rows) = (self.view, self.rows);
         let make = move || -> Result<Box<dyn Sink>> {
@@ -102,10 +93,7 @@ sinks:
             };
             Ok(Box::new(Stdout::new(Box::new(std::io::stdout()), face)))
         };
-        Ok(SinkPlan {
-            warnings: Vec::new(),
-            make: Arc::new(make),
-        })
+        Ok(SinkPlan { warnings: Vec::new(), make: Arc::new(make) })
     }
 }
 
@@ -113,11 +101,8 @@ fn columns(schema: &Schema, names: &[String]) -> Result<Vec<usize>> {
     let index = |name: &String| {
         schema.index_of(name).map_err(|_| {
             let all: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-            Error::config(
-                "SW2041",
-                format!("tell rows apart by the missing column `{name}`"),
-            )
-            .with_hint(format!("name one of {}", all.join(", ")))
+            Error::config("SW2041", format!("tell rows apart by the missing column `{name}`"))
+                .with_hint(format!("name one of {}", all.join(", ")))
         })
     };
     names.iter().map(index).collect()
@@ -144,12 +129,7 @@ struct Stdout {
 
 impl Stdout {
     fn new(out: Box<dyn Write + Send>, face: Face) -> Self {
-        Self {
-            out,
-            face,
-            clock: Clock::system(),
-            taken: 0,
-        }
+        Self { out, face, clock: Clock::system(), taken: 0 }
     }
 
     /// The text of a batch; `None` where there is nothing to print now.

@@ -234,10 +234,9 @@ impl Decoder for JsonDecoder {
         let mut room = i32::MAX as usize;
         for (index, payload) in payloads.iter().enumerate() {
             let outcome = match payload {
-                Some(payload) if payload.len() > room => Err((
-                    codes::TOO_LARGE,
-                    "payloads of one batch exceed 2 GiB".into(),
-                )),
+                Some(payload) if payload.len() > room => {
+                    Err((codes::TOO_LARGE, "payloads of one batch exceed 2 GiB".into()))
+                }
                 Some(payload) => {
                     room -= payload.len();
                     self.row(payload)
@@ -256,11 +255,7 @@ impl Decoder for JsonDecoder {
                     if rows.is_none() {
                         rows = Some((0..row_number(len)?).collect());
                     }
-                    rejected.push(BadPayload {
-                        index,
-                        code,
-                        message,
-                    });
+                    rejected.push(BadPayload { index, code, message });
                 }
             }
         }
@@ -268,11 +263,7 @@ impl Decoder for JsonDecoder {
         let columns = self.record.finish()?;
         let records =
             RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        Ok(Decoded {
-            records,
-            rows,
-            rejected,
-        })
+        Ok(Decoded { records, rows, rejected })
     }
 }
 

@@ -73,11 +73,8 @@ fn name(format: Option<&FormatConfig>) -> &str {
 }
 
 fn unknown(name: &str) -> Error {
-    Error::config(
-        codes::UNKNOWN_FORMAT,
-        format!("use the unknown format `{name}`"),
-    )
-    .with_hint(format!("formats are {}", NAMES.join(", ")))
+    Error::config(codes::UNKNOWN_FORMAT, format!("use the unknown format `{name}`"))
+        .with_hint(format!("formats are {}", NAMES.join(", ")))
 }
 
 fn options<O: DeserializeOwned + Default>(format: Option<&FormatConfig>) -> Result<O> {

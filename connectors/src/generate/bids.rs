@@ -40,24 +40,13 @@ pub(crate) fn columns(seed: u64) -> Vec<Generated> {
         ("auction", Box::new(Numbers(stream("auction"), auction))),
         ("bidder", Box::new(Numbers(stream("bidder"), bidder))),
         ("price", Box::new(Numbers(stream("price"), price))),
-        (
-            "channel",
-            Box::new(Channel {
-                which,
-                texts: channels,
-            }),
-        ),
+        ("channel", Box::new(Channel { which, texts: channels })),
         ("url", Box::new(Channel { which, texts: urls })),
         ("date_time", Box::new(EventTime::MILLIS)),
-        (
-            "extra",
-            Box::new(Text::new(seed, "extra", EXTRA_LENGTH, LETTERS)),
-        ),
+        ("extra", Box::new(Text::new(seed, "extra", EXTRA_LENGTH, LETTERS))),
     ];
     let named = columns.into_iter();
-    named
-        .map(|(name, column)| Generated::new(name, column, seed))
-        .collect()
+    named.map(|(name, column)| Generated::new(name, column, seed)).collect()
 }
 
 /// Whole numbers of a row and its random word.
@@ -70,9 +59,7 @@ impl Column for Numbers {
 
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
         let Self(stream, number) = self;
-        array(Int64Array::from_iter_values(
-            rows.iter().map(|row| number(row, stream.at(row))),
-        ))
+        array(Int64Array::from_iter_values(rows.iter().map(|row| number(row, stream.at(row)))))
     }
 }
 
@@ -150,9 +137,7 @@ fn channels(seed: u64) -> (StringArray, StringArray) {
         let words = paths.of_row(channel);
         let mut parts = (0..3).map(|part| {
             let letters = words.of_row(part);
-            (0..5)
-                .map(|i| char::from(b'a' + below(letters.at(i), 26).to_le_bytes()[0]))
-                .collect()
+            (0..5).map(|i| char::from(b'a' + below(letters.at(i), 26).to_le_bytes()[0])).collect()
         });
         let mut next = || -> String { parts.next().unwrap_or_default() };
         let (a, b, c) = (next(), next(), next());

@@ -40,11 +40,7 @@ impl ChoiceOptions {
         };
         let count = u32::try_from(values.len()).unwrap_or_default();
         if count == 0 {
-            return Err(bad_option(
-                name,
-                "`choice` has no value",
-                "list at least one value",
-            ));
+            return Err(bad_option(name, "`choice` has no value", "list at least one value"));
         }
         let alias = match weights {
             None => None,
@@ -59,12 +55,7 @@ impl ChoiceOptions {
                 ));
             }
         };
-        Ok(Choice {
-            values: scalars(name, &values)?,
-            count,
-            alias,
-            stream,
-        })
+        Ok(Choice { values: scalars(name, &values)?, count, alias, stream })
     }
 }
 
@@ -92,9 +83,8 @@ impl AliasTable {
     pub(super) fn new(weights: &[f64]) -> Self {
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         let mut cells: Vec<(f64, u32)> = (0..).zip(weights).map(|(i, w)| (w / mean, i)).collect();
-        let (mut small, mut large): (Vec<u32>, Vec<u32>) = (0..)
-            .take(cells.len())
-            .partition(|&i: &u32| cells[i as usize].0 < 1.0);
+        let (mut small, mut large): (Vec<u32>, Vec<u32>) =
+            (0..).take(cells.len()).partition(|&i: &u32| cells[i as usize].0 < 1.0);
         while let (Some(low), Some(high)) = (small.pop(), large.last().copied()) {
             cells[low as usize].1 = high;
             cells[high as usize].0 -= 1.0 - cells[low as usize].0;
@@ -112,10 +102,7 @@ impl AliasTable {
 
     /// The number chosen by a random word.
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cell's number is below 2^32"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a cell's number is below 2^32")]
     pub(super) fn pick(&self, word: u64) -> u32 {
         let cells = self.cells.len() as u64;
         let cell = below(word, cells);
@@ -141,10 +128,7 @@ impl Column for Choice {
         self.values.data_type().clone()
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the index is below a 32-bit count"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the index is below a 32-bit count")]
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
         let words = rows.iter().map(|row| self.stream.at(row));
         let indices = match &self.alias {
@@ -201,11 +185,7 @@ mod tests {
         assert!(weighted(vec![0.0, 0.0]).is_err());
         assert!(weighted(vec![1.0, -1.0]).is_err());
         assert!(weighted(vec![1.0, f64::NAN]).is_err());
-        assert!(
-            ChoiceOptions::Even(vec!["a".into(), 1.into()])
-                .build("c", stream)
-                .is_err()
-        );
+        assert!(ChoiceOptions::Even(vec!["a".into(), 1.into()]).build("c", stream).is_err());
         assert!(weighted(vec![0.0, 2.0]).is_ok());
     }
 }

@@ -54,8 +54,7 @@ impl Timeline {
                   a few microseconds above"
     )]
     pub(crate) fn at(self, row: u64) -> i64 {
-        self.start
-            .saturating_add((row as f64 * 1e6 / self.rate) as i64)
+        self.start.saturating_add((row as f64 * 1e6 / self.rate) as i64)
     }
 }
 
@@ -144,9 +143,7 @@ impl ColumnOptions {
                 "name exactly one of sequence, uniform, choice, zipf, constant, timestamp, text, uuid",
             ));
         };
-        Generated::new(name, column, seed)
-            .typed(self.data_type.as_deref())?
-            .with_nulls(self.nulls)
+        Generated::new(name, column, seed).typed(self.data_type.as_deref())?.with_nulls(self.nulls)
     }
 }
 
@@ -165,10 +162,7 @@ pub(crate) fn bad_option(column: &str, what: impl std::fmt::Display, hint: &str)
 }
 
 fn strictly() -> CastOptions<'static> {
-    CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    }
+    CastOptions { safe: false, ..CastOptions::default() }
 }
 
 impl Generated {
@@ -236,19 +230,14 @@ impl Generated {
             values =
                 cast_with_options(&values, self.field.data_type(), &strictly()).map_err(|e| {
                     let name = self.field.name();
-                    Error::data(
-                        "SW2005",
-                        format!("generate column `{name}` at row {}", rows.first),
-                    )
-                    .with_hint("use a wider `type`")
-                    .with_source(e)
+                    Error::data("SW2005", format!("generate column `{name}` at row {}", rows.first))
+                        .with_hint("use a wider `type`")
+                        .with_source(e)
                 })?;
         }
         if let Some((stream, share)) = self.nulls {
-            let null: BooleanArray = rows
-                .iter()
-                .map(|row| Some(unit(stream.at(row)) < share))
-                .collect();
+            let null: BooleanArray =
+                rows.iter().map(|row| Some(unit(stream.at(row)) < share)).collect();
             values = nullif(&values, &null)?;
         }
         Ok(values)

@@ -29,12 +29,7 @@ pub(super) fn scalars(column: &str, values: &[Value]) -> Result<ArrayRef> {
     let text = || values.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
     let whole = || values.iter().map(Value::as_i64).collect::<Option<Vec<_>>>();
     let double = || values.iter().map(Value::as_f64).collect::<Option<Vec<_>>>();
-    let truth = || {
-        values
-            .iter()
-            .map(Value::as_bool)
-            .collect::<Option<Vec<_>>>()
-    };
+    let truth = || values.iter().map(Value::as_bool).collect::<Option<Vec<_>>>();
     text()
         .map(|v| array(StringArray::from(v)))
         .or_else(|| whole().map(|v| array(Int64Array::from(v))))

@@ -61,38 +61,25 @@ impl Open {
     fn rows_after(&self, emitted: u64) -> Rows {
         let most = self.batch_rows;
         if self.instances == 1 {
-            return Rows {
-                first: emitted,
-                count: most,
-            };
+            return Rows { first: emitted, count: most };
         }
         let (block, within) = (emitted / BLOCK, emitted % BLOCK);
         let first = (block * self.instances + self.instance) * BLOCK + within;
         let left = usize::try_from(BLOCK - within).unwrap_or(usize::MAX);
-        Rows {
-            first,
-            count: most.min(left),
-        }
+        Rows { first, count: most.min(left) }
     }
 }
 
 impl Generator {
     /// An instance that begins with its first row.
     pub(crate) const fn new(design: Arc<Design>) -> Self {
-        Self {
-            design,
-            open: None,
-            emitted: 0,
-        }
+        Self { design, open: None, emitted: 0 }
     }
 
     fn rows(&self, rows: Rows, time: Timeline) -> Result<RecordBatch> {
         let columns = self.design.columns.iter().map(|c| c.values(rows, time));
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        Ok(RecordBatch::try_new(
-            Arc::clone(&self.design.schema),
-            columns,
-        )?)
+        Ok(RecordBatch::try_new(Arc::clone(&self.design.schema), columns)?)
     }
 }
 
@@ -111,9 +98,7 @@ fn due(open: &mut Open, rows: Rows, wait: Duration) -> usize {
     if early(now) > 0 {
         return 0;
     }
-    open.cx
-        .metrics
-        .backlog_seconds(now.seconds_since(pace.due(rows.first)).max(0.0));
+    open.cx.metrics.backlog_seconds(now.seconds_since(pace.due(rows.first)).max(0.0));
     pace.ready(rows.first, now).min(rows.count)
 }
 
@@ -136,10 +121,7 @@ impl Source for Generator {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<Polled> {
-        let open = self
-            .open
-            .as_mut()
-            .ok_or_else(|| Error::bug("poll a generator before open"))?;
+        let open = self.open.as_mut().ok_or_else(|| Error::bug("poll a generator before open"))?;
         let mut rows = open.rows_after(self.emitted);
         if let Some(count) = self.design.count {
             let left = usize::try_from(count.saturating_sub(rows.first)).unwrap_or(usize::MAX);
@@ -155,25 +137,15 @@ impl Source for Generator {
         let (timeline, now) = (open.timeline, open.clock.now());
         // A row counts as appended when it was due, so that being late is part of the latency.
         let last = rows.first + rows.count as u64 - 1;
-        let appended = open.pace.map(|pace| Span {
-            oldest: pace.due(rows.first),
-            newest: pace.due(last),
-        });
+        let appended =
+            open.pace.map(|pace| Span { oldest: pace.due(rows.first), newest: pace.due(last) });
         let records = self.rows(rows, timeline)?;
         let event = self.design.event_time.and_then(|e| e.span(&records));
-        let readings = Readings {
-            appended,
-            polled: Span::at(now),
-            event,
-        };
+        let readings = Readings { appended, polled: Span::at(now), event };
         let batch = Batch::new(records, readings);
         self.emitted += rows.count as u64;
         let bytes = batch.bytes();
-        Ok(Polled::Rows {
-            batch,
-            rejected: Vec::new(),
-            bytes,
-        })
+        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes })
     }
 
     fn position(&self) -> Position {

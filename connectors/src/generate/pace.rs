@@ -19,13 +19,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// Row 0 is due at `start`, and `rate` rows follow each second.
     pub(crate) const fn new(start: Timestamp, rate: f64) -> Self {
-        Self {
-            timeline: Timeline {
-                start: start.0,
-                rate,
-            },
-            handed_over: Timestamp(i64::MIN),
-        }
+        Self { timeline: Timeline { start: start.0, rate }, handed_over: Timestamp(i64::MIN) }
     }
 
     /// When a row is due.
@@ -35,8 +29,7 @@ impl Pace {
 
     /// When a batch that begins with `row` should be handed over.
     pub(crate) fn next(&self, row: u64) -> Timestamp {
-        self.due(row)
-            .max(Timestamp(self.handed_over.0.saturating_add(GATHER_MICROS)))
+        self.due(row).max(Timestamp(self.handed_over.0.saturating_add(GATHER_MICROS)))
     }
 
     /// How many rows from `row` on are due at `now`; at least one, for a caller that has waited.

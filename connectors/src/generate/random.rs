@@ -21,14 +21,10 @@ impl Stream {
     /// The stream of draw number `draw` of a column. Streams go by the column's name, so that a new
     /// column leaves the values of the others as they were.
     pub(crate) fn new(seed: u64, column: &str, draw: u64) -> Self {
-        let name = column
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-            });
-        Self(mix(mix(seed.wrapping_add(GAMMA))
-            ^ mix(name)
-            ^ mix(draw.wrapping_mul(GAMMA))))
+        let name = column.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        Self(mix(mix(seed.wrapping_add(GAMMA)) ^ mix(name) ^ mix(draw.wrapping_mul(GAMMA))))
     }
 
     /// The word of one row.
@@ -64,11 +60,8 @@ mod tests {
     #[test]
     fn a_stream_is_splitmix64_by_position() {
         // Published outputs of SplitMix64 for the seed 1234567.
-        let golden = [
-            6_457_827_717_110_365_317_u64,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-        ];
+        let golden =
+            [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         let stream = Stream(1_234_567);
         for (row, word) in (0..).zip(golden) {
             assert_eq!(stream.at(row), word);
@@ -98,10 +91,7 @@ mod tests {
             counts[cell] += 1;
         }
         // Chi-square with 9 degrees of freedom: 27.9 is passed once in a thousand.
-        let chi: f64 = counts
-            .iter()
-            .map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0)
-            .sum();
+        let chi: f64 = counts.iter().map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0).sum();
         assert!(chi < 27.9, "{chi}");
         assert_eq!(below(u64::MAX, 10), 9);
         assert!(unit(u64::MAX) < 1.0);

@@ -22,11 +22,7 @@ pub(crate) struct SequenceOptions {
 
 impl Default for SequenceOptions {
     fn default() -> Self {
-        Self {
-            start: 0,
-            step: 1,
-            restart: None,
-        }
+        Self { start: 0, step: 1, restart: None }
     }
 }
 
@@ -53,11 +49,7 @@ impl Column for Sequence {
 
     #[expect(clippy::cast_possible_wrap, reason = "a sequence wraps at 64 bits")]
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
-        let SequenceOptions {
-            start,
-            step,
-            restart,
-        } = self.0;
+        let SequenceOptions { start, step, restart } = self.0;
         let value = |row: u64| start.wrapping_add(step.wrapping_mul(row as i64));
         array(match restart {
             None => Int64Array::from_iter_values(rows.iter().map(value)),
@@ -67,11 +59,7 @@ impl Column for Sequence {
 
     #[expect(clippy::cast_possible_wrap, reason = "a sequence wraps at 64 bits")]
     fn extremes(&self) -> Option<ArrayRef> {
-        let SequenceOptions {
-            start,
-            step,
-            restart,
-        } = self.0;
+        let SequenceOptions { start, step, restart } = self.0;
         let last = restart? - 1;
         let end = start.wrapping_add(step.wrapping_mul(last as i64));
         Some(array(Int64Array::from(vec![start, end])))

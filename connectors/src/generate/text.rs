@@ -34,11 +34,7 @@ impl Default for TextOptions {
 
 impl TextOptions {
     pub(super) fn build(self, name: &str, seed: u64) -> Result<Text> {
-        let Self {
-            min_length,
-            max_length,
-            alphabet,
-        } = self;
+        let Self { min_length, max_length, alphabet } = self;
         if min_length > max_length || max_length > 65_536 {
             return Err(bad_option(
                 name,
@@ -106,10 +102,7 @@ impl Column for Text {
             let end = bytes.len() + self.length(row);
             let words = self.letters.of_row(row);
             for word in 0..(end - bytes.len()).div_ceil(8) as u64 {
-                let letters = words
-                    .at(word)
-                    .to_le_bytes()
-                    .map(|b| self.table[usize::from(b)]);
+                let letters = words.at(word).to_le_bytes().map(|b| self.table[usize::from(b)]);
                 bytes.extend_from_slice(&letters);
             }
             bytes.truncate(end);

@@ -27,11 +27,7 @@ impl UniformOptions {
     pub(super) fn build(self, name: &str, stream: Stream) -> Result<Box<dyn Column>> {
         let refused = |what: &str, hint: &str| {
             let (min, max) = (&self.min, &self.max);
-            bad_option(
-                name,
-                format!("{what} `uniform: {{min: {min}, max: {max}}}`"),
-                hint,
-            )
+            bad_option(name, format!("{what} `uniform: {{min: {min}, max: {max}}}`"), hint)
         };
         if let (Some(min), Some(max), None) = (self.min.as_i64(), self.max.as_i64(), self.decimals)
         {
@@ -39,23 +35,13 @@ impl UniformOptions {
             let Some(span) = span else {
                 return Err(refused("no value in", "`max` must not be below `min`"));
             };
-            return Ok(Box::new(UniformInteger {
-                min,
-                max,
-                span: span + 1,
-                stream,
-            }));
+            return Ok(Box::new(UniformInteger { min, max, span: span + 1, stream }));
         }
         let (min, max) = (self.min.as_f64(), self.max.as_f64());
         match (min, max) {
             (Some(min), Some(max)) if min <= max && (max - min).is_finite() => {
                 let scale = self.decimals.map(|d| 10_f64.powi(i32::from(d)));
-                Ok(Box::new(UniformDouble {
-                    min,
-                    max,
-                    scale,
-                    stream,
-                }))
+                Ok(Box::new(UniformDouble { min, max, scale, stream }))
             }
             _ => Err(refused("no value in", "`max` must not be below `min`")),
         }
@@ -75,10 +61,7 @@ impl Column for UniformInteger {
     }
 
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
-        let value = |row| {
-            self.min
-                .wrapping_add_unsigned(below(self.stream.at(row), self.span))
-        };
+        let value = |row| self.min.wrapping_add_unsigned(below(self.stream.at(row), self.span));
         array(Int64Array::from_iter_values(rows.iter().map(value)))
     }
 

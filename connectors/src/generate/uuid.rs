@@ -16,10 +16,7 @@ pub(crate) struct UuidOptions {}
 impl UuidOptions {
     #[expect(clippy::unused_self, reason = "built like every other column")]
     pub(super) fn build(self, name: &str, seed: u64) -> Uuid {
-        Uuid {
-            high: Stream::new(seed, name, 1),
-            low: Stream::new(seed, name, 2),
-        }
+        Uuid { high: Stream::new(seed, name, 1), low: Stream::new(seed, name, 2) }
     }
 }
 
@@ -36,11 +33,7 @@ fn write_hex(value: u128, out: &mut [u8; 36]) {
     let mut nibbles = (0..32).rev().map(|i| HEX[(value >> (4 * i)) as usize & 15]);
     for (at, slot) in out.iter_mut().enumerate() {
         let dash = matches!(at, 8 | 13 | 18 | 23);
-        *slot = if dash {
-            b'-'
-        } else {
-            nibbles.next().unwrap_or(b'0')
-        };
+        *slot = if dash { b'-' } else { nibbles.next().unwrap_or(b'0') };
     }
 }
 
@@ -71,24 +64,12 @@ mod tests {
     #[test]
     fn identifiers_have_the_form_of_version_4() {
         let column = UuidOptions {}.build("id", 1);
-        let time = Timeline {
-            start: 0,
-            rate: 1.0,
-        };
-        let values = column.values(
-            Rows {
-                first: 0,
-                count: 1000,
-            },
-            time,
-        );
+        let time = Timeline { start: 0, rate: 1.0 };
+        let values = column.values(Rows { first: 0, count: 1000 }, time);
         let mut seen = std::collections::HashSet::new();
         for text in values.as_string::<i32>().iter().flatten() {
             let parts: Vec<&str> = text.split('-').collect();
-            assert_eq!(
-                parts.iter().map(|p| p.len()).collect::<Vec<_>>(),
-                [8, 4, 4, 4, 12]
-            );
+            assert_eq!(parts.iter().map(|p| p.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
             assert!(
                 parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']),
                 "{text}"

@@ -55,14 +55,7 @@ pub(super) struct Zipf {
 
 impl Zipf {
     fn new(values: f64, exponent: f64, stream: Stream) -> Self {
-        let mut zipf = Self {
-            values,
-            exponent,
-            low: 0.0,
-            high: 0.0,
-            sure: 0.0,
-            stream,
-        };
+        let mut zipf = Self { values, exponent, low: 0.0, high: 0.0, sure: 0.0, stream };
         zipf.low = zipf.integral(1.5) - 1.0;
         zipf.high = zipf.integral(values + 0.5);
         zipf.sure = 2.0 - zipf.inverse(zipf.integral(2.5) - zipf.likelihood(2.0));
@@ -84,10 +77,7 @@ impl Zipf {
         (ln1p_over(t) * area).exp()
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "clamped to 1..=values, below 2^53"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to 1..=values, below 2^53")]
     fn sample(&self, row: u64) -> i64 {
         let words = self.stream.of_row(row);
         let mut k = 1.0;
@@ -106,20 +96,12 @@ impl Zipf {
 
 /// (e^x - 1) / x, exact where x is near 0.
 fn expm1_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        x.exp_m1() / x
-    } else {
-        1.0 + x * 0.5 * (1.0 + x / 3.0)
-    }
+    if x.abs() > 1e-8 { x.exp_m1() / x } else { 1.0 + x * 0.5 * (1.0 + x / 3.0) }
 }
 
 /// ln(1 + x) / x, exact where x is near 0.
 fn ln1p_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        x.ln_1p() / x
-    } else {
-        1.0 - x * (0.5 - x / 3.0)
-    }
+    if x.abs() > 1e-8 { x.ln_1p() / x } else { 1.0 - x * (0.5 - x / 3.0) }
 }
 
 impl Column for Zipf {
@@ -128,9 +110,7 @@ impl Column for Zipf {
     }
 
     fn values(&self, rows: Rows, _time: Timeline) -> ArrayRef {
-        array(Int64Array::from_iter_values(
-            rows.iter().map(|row| self.sample(row)),
-        ))
+        array(Int64Array::from_iter_values(rows.iter().map(|row| self.sample(row))))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
@@ -167,10 +147,7 @@ mod tests {
             let (chi, cells) = chi_square(values, exponent);
             // Mean n and deviation sqrt(2n): four deviations above is passed once in 10 000.
             let n = f64::from(u32::try_from(cells).unwrap());
-            assert!(
-                chi < n + 4.0 * (2.0 * n).sqrt() + 4.0,
-                "{values} {exponent}: {chi} of {n}"
-            );
+            assert!(chi < n + 4.0 * (2.0 * n).sqrt() + 4.0, "{values} {exponent}: {chi} of {n}");
         }
     }
 

@@ -51,18 +51,13 @@ impl Live {
             if newest.len() == self.rows {
                 break;
             }
-            let key: Vec<String> = self
-                .key
-                .iter()
-                .filter_map(|&c| cells.cell(row, c))
-                .collect();
+            let key: Vec<String> = self.key.iter().filter_map(|&c| cells.cell(row, c)).collect();
             if self.key.is_empty() || newest.iter().all(|(seen, _)| *seen != key) {
                 newest.push((key, cells.row(row)));
             }
         }
         if !self.key.is_empty() {
-            self.shown
-                .retain(|(key, _)| newest.iter().all(|(seen, _)| seen != key));
+            self.shown.retain(|(key, _)| newest.iter().all(|(seen, _)| seen != key));
         }
         self.shown.extend(newest.into_iter().rev());
         let surplus = self.shown.len().saturating_sub(self.rows);
@@ -115,8 +110,7 @@ mod tests {
 
     fn body(text: &str) -> Vec<String> {
         let rows = text.lines().filter(|l| l.starts_with('│')).skip(1);
-        rows.map(|l| l.replace(['│', ' '], "/").replace("//", "/"))
-            .collect()
+        rows.map(|l| l.replace(['│', ' '], "/").replace("//", "/")).collect()
     }
 
     #[test]
@@ -127,25 +121,13 @@ mod tests {
         let text = live.redraw(Timestamp(0), false).unwrap();
         assert!(!text.contains("\x1b[J") && text.contains("3 rows"));
         assert_eq!(body(&text).len(), 2);
-        assert!(
-            text.contains("11") && text.contains("20") && !text.contains("10"),
-            "{text}"
-        );
+        assert!(text.contains("11") && text.contains("20") && !text.contains("10"), "{text}");
         live.take(&records(&[(3, 30), (1, 12)])).unwrap();
-        assert!(
-            live.redraw(Timestamp(1), false).is_none(),
-            "too early to draw again"
-        );
+        assert!(live.redraw(Timestamp(1), false).is_none(), "too early to draw again");
         let text = live.redraw(Timestamp(1), true).unwrap();
         assert!(text.starts_with("\x1b[7F\x1b[J"), "{text:?}");
-        assert!(
-            text.contains("12") && text.contains("30") && !text.contains("20"),
-            "{text}"
-        );
-        assert!(
-            live.redraw(Timestamp(i64::MAX), true).is_none(),
-            "nothing has changed"
-        );
+        assert!(text.contains("12") && text.contains("30") && !text.contains("20"), "{text}");
+        assert!(live.redraw(Timestamp(i64::MAX), true).is_none(), "nothing has changed");
     }
 
     #[test]

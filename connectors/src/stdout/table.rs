@@ -25,10 +25,7 @@ impl<'a> Cells<'a> {
 
     /// The cells of one row; what cannot be shown as text is shown as an error in place.
     pub(crate) fn row(&self, row: usize) -> Row {
-        self.0
-            .iter()
-            .map(|cell| shorten(&cell.value(row).to_string()))
-            .collect()
+        self.0.iter().map(|cell| shorten(&cell.value(row).to_string())).collect()
     }
 
     /// One cell.
@@ -64,11 +61,7 @@ fn is_number(data_type: &DataType) -> bool {
 /// number of lines.
 pub(crate) fn draw(schema: &Schema, rows: &[Row], out: &mut String) -> usize {
     let names: Row = schema.fields().iter().map(|f| shorten(f.name())).collect();
-    let right: Vec<bool> = schema
-        .fields()
-        .iter()
-        .map(|f| is_number(f.data_type()))
-        .collect();
+    let right: Vec<bool> = schema.fields().iter().map(|f| is_number(f.data_type())).collect();
     let mut widths = vec![0; names.len()];
     for row in std::iter::once(&names).chain(rows) {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -83,11 +76,8 @@ pub(crate) fn draw(schema: &Schema, rows: &[Row], out: &mut String) -> usize {
         let mut text = String::from("│");
         for ((cell, &width), &right) in row.iter().zip(&widths).zip(&right) {
             let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
-            let (before, after) = if right {
-                (padding.as_str(), "")
-            } else {
-                ("", padding.as_str())
-            };
+            let (before, after) =
+                if right { (padding.as_str(), "") } else { ("", padding.as_str()) };
             text.extend([" ", before, cell, after, " │"]);
         }
         text + "\n"

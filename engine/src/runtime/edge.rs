@@ -201,7 +201,8 @@ mod tests {
     fn parks(sender: Sender, message: Message) -> bool {
         let control = Arc::new(Control::new("test", Duration::ZERO));
         let inner = Arc::clone(&control);
-        let thread = std::thread::spawn(move || sender.send(message, &inner).is_err());
+        let sends = move || sender.send(message, &inner).is_err();
+        let thread = std::thread::Builder::new().spawn(sends).unwrap();
         // A parked sender notices the cancellation; one that had room has sent before it.
         control.cancel();
         thread.join().unwrap()

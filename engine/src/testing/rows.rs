@@ -160,7 +160,7 @@ fn column(field: &Field, rows: usize, nulls: bool, dice: &mut Dice) -> ArrayRef 
     let some: Vec<bool> =
         (0..rows).map(|_| !(nulls && field.is_nullable()) || dice.below(5) > 0).collect();
     let word = |dice: &mut Dice| {
-        WORDS.iter().nth(usize::try_from(dice.below(6)).unwrap_or(0)).copied().unwrap_or_default()
+        WORDS.get(usize::try_from(dice.below(6)).unwrap_or(0)).copied().unwrap_or_default()
     };
     match field.data_type() {
         DataType::Boolean => {

@@ -40,10 +40,7 @@ fn batch() -> Batch {
 }
 
 fn json_lines() -> Face {
-    let cx = CodecContext {
-        topic: None,
-        node: "screen",
-    };
+    let cx = CodecContext { topic: None, node: "screen" };
     lines(&codec::encoder(None, batch().records.schema(), &cx).unwrap()).unwrap()
 }
 
@@ -54,10 +51,7 @@ fn a_line_for_each_row_is_out_before_it_is_acknowledged() {
     assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 0);
     sink.write(1, &batch()).unwrap();
     assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 1);
-    assert_eq!(
-        paper.text(),
-        "{\"name\":\"a\",\"n\":1}\n{\"name\":\"b\",\"n\":2}\n"
-    );
+    assert_eq!(paper.text(), "{\"name\":\"a\",\"n\":1}\n{\"name\":\"b\",\"n\":2}\n");
 }
 
 #[test]
@@ -67,12 +61,7 @@ fn a_table_is_printed_for_each_batch() {
     let mut sink = Stdout::new(Box::new(paper.clone()), face);
     sink.write(1, &batch()).unwrap();
     sink.write(2, &batch()).unwrap();
-    assert_eq!(
-        paper.text().matches("│ name │ n │").count(),
-        2,
-        "{}",
-        paper.text()
-    );
+    assert_eq!(paper.text().matches("│ name │ n │").count(), 2, "{}", paper.text());
 }
 
 #[test]
@@ -91,11 +80,7 @@ fn the_live_table_is_drawn_for_the_last_time_at_the_end() {
     sink.clock = Clock::manual(Timestamp(0));
     sink.write(1, &batch()).unwrap();
     sink.write(2, &batch()).unwrap();
-    assert_eq!(
-        paper.text().matches("rows\n").count(),
-        1,
-        "no time has passed"
-    );
+    assert_eq!(paper.text().matches("rows\n").count(), 1, "no time has passed");
     sink.close().unwrap();
     assert!(paper.text().contains("4 rows\n"));
 }

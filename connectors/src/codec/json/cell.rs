@@ -85,10 +85,7 @@ impl Cell {
     pub(super) fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
         let values = match array.data_type() {
             DataType::Null => {
-                return Ok(Self {
-                    nulls: array.logical_nulls(),
-                    values: Values::Null,
-                });
+                return Ok(Self { nulls: array.logical_nulls(), values: Values::Null });
             }
             DataType::Struct(fields) => {
                 Values::Struct(Member::all(fields, array.as_struct().columns())?)
@@ -99,18 +96,12 @@ impl Cell {
                 Values::List(list.offsets().clone(), items)
             }
             DataType::Map(_, _) => map(array)?,
-            other => match number(array)
-                .or_else(|| time(array))
-                .or_else(|| text(array))
-            {
+            other => match number(array).or_else(|| time(array)).or_else(|| text(array)) {
                 Some(values) => values,
                 None => return Self::converted(array, other),
             },
         };
-        Ok(Self {
-            nulls: array.nulls().cloned(),
-            values,
-        })
+        Ok(Self { nulls: array.nulls().cloned(), values })
     }
 
     /// A column of a type that is written like another one.
@@ -168,10 +159,9 @@ fn number(array: &ArrayRef) -> Option<Values> {
         DataType::UInt64 => Values::U64(array.as_primitive::<UInt64Type>().values().clone()),
         DataType::Float32 => Values::F32(array.as_primitive::<Float32Type>().values().clone()),
         DataType::Float64 => Values::F64(array.as_primitive::<Float64Type>().values().clone()),
-        DataType::Decimal128(_, scale) => Values::Decimal(
-            *scale,
-            array.as_primitive::<Decimal128Type>().values().clone(),
-        ),
+        DataType::Decimal128(_, scale) => {
+            Values::Decimal(*scale, array.as_primitive::<Decimal128Type>().values().clone())
+        }
         _ => return None,
     })
 }
@@ -179,9 +169,7 @@ fn number(array: &ArrayRef) -> Option<Values> {
 fn time(array: &ArrayRef) -> Option<Values> {
     let unit = match array.data_type() {
         DataType::Date32 => {
-            return Some(Values::Date(
-                array.as_primitive::<Date32Type>().values().clone(),
-            ));
+            return Some(Values::Date(array.as_primitive::<Date32Type>().values().clone()));
         }
         DataType::Timestamp(unit, _) => *unit,
         _ => return None,
@@ -209,11 +197,7 @@ fn map(array: &ArrayRef) -> Result<Values, ArrowError> {
     let map = array.as_map();
     let keys = cast(map.keys(), &DataType::Utf8)?;
     let values = Cell::new(map.values())?;
-    Ok(Values::Map(
-        map.offsets().clone(),
-        keys.as_string::<i32>().clone(),
-        Box::new(values),
-    ))
+    Ok(Values::Map(map.offsets().clone(), keys.as_string::<i32>().clone(), Box::new(values)))
 }
 
 /// Whether a column of this type can be written.

@@ -28,10 +28,7 @@ pub(super) struct Bytes {
 
 impl Default for Bytes {
     fn default() -> Self {
-        Self {
-            offsets: vec![0],
-            data: Vec::new(),
-        }
+        Self { offsets: vec![0], data: Vec::new() }
     }
 }
 
@@ -279,23 +276,13 @@ impl Column {
                     return Err(Error::bug("finish a struct column of another type"));
                 };
                 let len = v.len();
-                Arc::new(StructArray::try_new_with_length(
-                    fields.clone(),
-                    v.finish()?,
-                    nulls,
-                    len,
-                )?)
+                Arc::new(StructArray::try_new_with_length(fields.clone(), v.finish()?, nulls, len)?)
             }
             Values::List(v) => {
                 let offsets = std::mem::replace(&mut v.offsets, vec![0]);
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
                 let items = v.column.finish()?;
-                Arc::new(ListArray::try_new(
-                    Arc::clone(&v.field),
-                    offsets,
-                    items,
-                    nulls,
-                )?)
+                Arc::new(ListArray::try_new(Arc::clone(&v.field), offsets, items, nulls)?)
             }
         })
     }
@@ -351,9 +338,6 @@ fn timestamps(
 fn unsupported(field: &Field, data_type: &DataType) -> Error {
     Error::config(
         crate::codec::codes::UNSUPPORTED_TYPE,
-        format!(
-            "decode column `{}` of type {data_type} from `json`",
-            field.name()
-        ),
+        format!("decode column `{}` of type {data_type} from `json`", field.name()),
     )
 }

@@ -41,17 +41,7 @@ const fn eight_digits(word: u64) -> (u32, u64) {
     (count, low.wrapping_add(high) >> 32)
 }
 
-const POWERS: [u64; 9] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 impl<'a> Scanner<'a> {
     /// Reads a plain integer of at most 18 digits: what nearly all integers are. `None` leaves the
@@ -65,9 +55,7 @@ impl<'a> Scanner<'a> {
         let mut value = 0_u64;
         while let Some(word) = word(self.bytes, at) {
             let (count, digits) = eight_digits(word);
-            value = value
-                .wrapping_mul(*POWERS.get(count as usize)?)
-                .wrapping_add(digits);
+            value = value.wrapping_mul(*POWERS.get(count as usize)?).wrapping_add(digits);
             at += count as usize;
             if count < 8 || at > start + 18 {
                 break;
@@ -122,12 +110,7 @@ impl<'a> Number<'a> {
                 }
             }
         }
-        Self {
-            text,
-            negative,
-            mantissa,
-            exponent,
-        }
+        Self { text, negative, mantissa, exponent }
     }
 
     /// The value as an integer, where it is one and fits.
@@ -152,11 +135,7 @@ impl<'a> Number<'a> {
             if let Some(power) = power {
                 #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
                 let m = m as f64;
-                let value = if self.exponent < 0 {
-                    m / power
-                } else {
-                    m * power
-                };
+                let value = if self.exponent < 0 { m / power } else { m * power };
                 return Some(if self.negative { -value } else { value });
             }
         }
@@ -179,10 +158,7 @@ fn power(text: &[u8]) -> i32 {
         rest => (false, rest),
     };
     let power = digits.iter().fold(0_i32, |power, digit| {
-        power
-            .saturating_mul(10)
-            .saturating_add(i32::from(digit - b'0'))
-            .min(1_000_000_000)
+        power.saturating_mul(10).saturating_add(i32::from(digit - b'0')).min(1_000_000_000)
     });
     if negative { -power } else { power }
 }
@@ -222,9 +198,7 @@ pub(super) fn decimal(text: &[u8], precision: u8, scale: i8) -> Option<i128> {
     for _ in 0..kept {
         match all.next() {
             Some(digit) => {
-                value = value
-                    .checked_mul(10)?
-                    .checked_add(i128::from(digit - b'0'))?;
+                value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
             }
             None if value == 0 => break,
             None => value = value.checked_mul(10)?,

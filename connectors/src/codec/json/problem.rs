@@ -65,10 +65,7 @@ impl Problem {
 
     #[cold]
     pub(super) fn missing(expected: &str) -> Box<Self> {
-        Box::new(Self::Missing {
-            path: String::new(),
-            expected: expected.to_owned(),
-        })
+        Box::new(Self::Missing { path: String::new(), expected: expected.to_owned() })
     }
 
     #[cold]
@@ -88,11 +85,7 @@ impl Problem {
         if let Self::Wrong { path, .. } | Self::Missing { path, .. } | Self::Unknown { path } =
             &mut *self
         {
-            let joint = if path.is_empty() || path.starts_with('[') {
-                ""
-            } else {
-                "."
-            };
+            let joint = if path.is_empty() || path.starts_with('[') { "" } else { "." };
             *path = format!("{outer}{joint}{path}");
         }
         self
@@ -122,11 +115,9 @@ impl Problem {
             Self::TooDeep { at, limit } => {
                 format!("JSON nested deeper than {limit} levels at byte {at}")
             }
-            Self::Wrong {
-                path,
-                expected,
-                found,
-            } => format!("column `{path}`: expected {expected}, found {found}"),
+            Self::Wrong { path, expected, found } => {
+                format!("column `{path}`: expected {expected}, found {found}")
+            }
             Self::Missing { path, expected } => {
                 format!("column `{path}`: required {expected} is missing or null")
             }

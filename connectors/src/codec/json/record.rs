@@ -55,10 +55,8 @@ pub(super) struct Record {
 impl Record {
     /// Empty columns for `fields`.
     pub(super) fn new(fields: &Fields, rules: Rules) -> Result<Self> {
-        let columns = fields
-            .iter()
-            .map(|field| Column::new(field, rules))
-            .collect::<Result<Vec<_>>>()?;
+        let columns =
+            fields.iter().map(|field| Column::new(field, rules)).collect::<Result<Vec<_>>>()?;
         let names = fields.iter().map(|f| f.name().as_bytes().into());
         Ok(Self {
             filled: vec![0; columns.len()],

@@ -69,13 +69,8 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
 
 /// The same for long strings: blocks of 32 bytes, which the compiler turns into vector code.
 fn plain_long(bytes: &[u8], mut at: usize) -> usize {
-    while let Some((block, _)) = bytes
-        .get(at..)
-        .and_then(|rest| rest.split_first_chunk::<32>())
-    {
-        let special = block
-            .iter()
-            .fold(false, |found, byte| found | is_special(*byte));
+    while let Some((block, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<32>()) {
+        let special = block.iter().fold(false, |found, byte| found | is_special(*byte));
         if special {
             break;
         }
@@ -93,21 +88,13 @@ fn plain_long(bytes: &[u8], mut at: usize) -> usize {
 
 fn plain_bytewise(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .position(|byte| is_special(*byte))
-        .unwrap_or(rest.len())
+    at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
 impl<'a> Scanner<'a> {
     /// Starts at the first byte of a payload that is valid UTF-8.
     pub(super) const fn new(bytes: &'a [u8], limit: u32) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            depth: 0,
-            limit,
-        }
+        Self { bytes, at: 0, depth: 0, limit }
     }
 
     /// The next byte; 0, which no token begins with, at the end.
@@ -138,10 +125,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn open(&mut self) -> Outcome {
         if self.depth >= self.limit {
-            return Err(Box::new(Problem::TooDeep {
-                at: self.at,
-                limit: self.limit,
-            }));
+            return Err(Box::new(Problem::TooDeep { at: self.at, limit: self.limit }));
         }
         self.depth += 1;
         self.at += 1;
@@ -195,10 +179,7 @@ impl<'a> Scanner<'a> {
         if self.peek() == b'"' {
             let bytes = self.since(start);
             self.at += 1;
-            return Ok(Raw {
-                bytes,
-                escaped: false,
-            });
+            return Ok(Raw { bytes, escaped: false });
         }
         self.escaped_string(start)
     }
@@ -210,10 +191,7 @@ impl<'a> Scanner<'a> {
                 b'"' => {
                     let bytes = self.since(start);
                     self.at += 1;
-                    return Ok(Raw {
-                        bytes,
-                        escaped: true,
-                    });
+                    return Ok(Raw { bytes, escaped: true });
                 }
                 b'\\' => self.escape()?,
                 _ if self.at >= self.bytes.len() => return self.malformed("`\"`"),

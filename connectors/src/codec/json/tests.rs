@@ -25,9 +25,7 @@ fn decoder_with(schema: &SchemaRef, options: Value) -> Box<dyn Decoder> {
 
 fn decode_all(schema: &SchemaRef, payloads: &[&[u8]]) -> Decoded {
     let payloads: Vec<_> = payloads.iter().map(|p| Some(*p)).collect();
-    decoder_with(schema, serde_json::json!({}))
-        .decode(&payloads)
-        .unwrap()
+    decoder_with(schema, serde_json::json!({})).decode(&payloads).unwrap()
 }
 
 /// One nullable column `a`.

@@ -6,18 +6,15 @@ use serde_json::json;
 use super::*;
 
 fn bids() -> SchemaRef {
-    schema(
-        json!({"auction": "int64!", "price": "int64", "channel": "utf8", "tags": "list<int32>",
-        "user": {"name": "utf8", "age": "uint8"}}),
-    )
+    schema(json!({"auction": "int64!", "price": "int64", "channel": "utf8", "tags": "list<int32>",
+        "user": {"name": "utf8", "age": "uint8"}}))
 }
 
 /// Decodes the payload between two good ones and returns code and message of its rejection.
 fn reject(payload: &[u8], options: Value) -> (&'static str, String) {
     let good: &[u8] = br#"{"auction":1,"price":2,"channel":"x","tags":[1],"user":{"name":"u"}}"#;
-    let decoded = decoder_with(&bids(), options)
-        .decode(&[Some(good), Some(payload), Some(good)])
-        .unwrap();
+    let decoded =
+        decoder_with(&bids(), options).decode(&[Some(good), Some(payload), Some(good)]).unwrap();
     let [bad] = decoded.rejected.as_slice() else {
         panic!("{:?} was not rejected", String::from_utf8_lossy(payload));
     };
@@ -34,14 +31,8 @@ fn what_is_not_json_is_malformed() {
         ("", "at byte 0: expected a value, found the end"),
         ("{", "at byte 1: expected a field name, found the end"),
         ("{\"auction\":1", "at byte 12: expected `,` or `}`"),
-        (
-            "{\"auction\":1]",
-            "at byte 12: expected `,` or `}`, found `]`",
-        ),
-        (
-            "{\"auction\":1}}",
-            "at byte 13: expected the end, found `}`",
-        ),
+        ("{\"auction\":1]", "at byte 12: expected `,` or `}`, found `]`"),
+        ("{\"auction\":1}}", "at byte 13: expected the end, found `}`"),
         ("{\"auction\":1} {}", "expected the end, found `{}`"),
         ("{\"auction\" 1}", "expected `:`"),
         ("{auction:1}", "expected a field name"),
@@ -56,18 +47,9 @@ fn what_is_not_json_is_malformed() {
         ("{\"auction\":1,\"other\":1-2}", "expected `,` or `}`"),
         ("{\"auction\":1,\"other\":truth}", "expected a value"),
         ("{\"auction\":1,\"other\":nul}", "expected a value"),
-        (
-            "{\"auction\":1,\"other\":\"abc}",
-            "expected `\"`, found the end",
-        ),
-        (
-            "{\"auction\":1,\"other\":\"a\\x\"}",
-            "expected a valid escape",
-        ),
-        (
-            "{\"auction\":1,\"other\":\"a\\u12G4\"}",
-            "four hexadecimal digits",
-        ),
+        ("{\"auction\":1,\"other\":\"abc}", "expected `\"`, found the end"),
+        ("{\"auction\":1,\"other\":\"a\\x\"}", "expected a valid escape"),
+        ("{\"auction\":1,\"other\":\"a\\u12G4\"}", "four hexadecimal digits"),
         ("{\"auction\":1,\"other\":\"\\ud800\"}", "surrogate"),
         ("{\"auction\":1,\"other\":\"\\udc00\"}", "surrogate"),
         ("{\"auction\":1,\"other\":\"\\ud800\\u0041\"}", "surrogate"),
@@ -95,38 +77,17 @@ fn a_wrong_type_names_column_type_and_value() {
             "{\"auction\":1,\"price\":\"abc\"}",
             "column `price`: expected int64, found string \"abc\"",
         ),
-        (
-            "{\"auction\":1,\"price\":1.5}",
-            "column `price`: expected int64, found number 1.5",
-        ),
-        (
-            "{\"auction\":1,\"price\":9223372036854775808}",
-            "found number 9223372036854775808",
-        ),
-        (
-            "{\"auction\":1,\"price\":true}",
-            "column `price`: expected int64, found true",
-        ),
-        (
-            "{\"auction\":1,\"channel\":7}",
-            "column `channel`: expected utf8, found number 7",
-        ),
-        (
-            "{\"auction\":1,\"tags\":[1,{},3]}",
-            "column `tags[1]`: expected int32, found object {}",
-        ),
-        (
-            "{\"auction\":1,\"tags\":3}",
-            "column `tags`: expected list<int32>, found number 3",
-        ),
+        ("{\"auction\":1,\"price\":1.5}", "column `price`: expected int64, found number 1.5"),
+        ("{\"auction\":1,\"price\":9223372036854775808}", "found number 9223372036854775808"),
+        ("{\"auction\":1,\"price\":true}", "column `price`: expected int64, found true"),
+        ("{\"auction\":1,\"channel\":7}", "column `channel`: expected utf8, found number 7"),
+        ("{\"auction\":1,\"tags\":[1,{},3]}", "column `tags[1]`: expected int32, found object {}"),
+        ("{\"auction\":1,\"tags\":3}", "column `tags`: expected list<int32>, found number 3"),
         (
             "{\"auction\":1,\"user\":{\"age\":256}}",
             "column `user.age`: expected uint8, found number 256",
         ),
-        (
-            "{\"auction\":1,\"user\":[]}",
-            "expected {name: utf8, age: uint8}, found array []",
-        ),
+        ("{\"auction\":1,\"user\":[]}", "expected {name: utf8, age: uint8}, found array []"),
         ("[1]", "expected an object, found array [1]"),
         ("null", "expected an object, found null"),
         ("5", "expected an object, found number 5"),
@@ -143,24 +104,14 @@ fn a_required_field_is_missing_or_null() {
     for payload in ["{}", "{\"price\":1}", "{\"auction\":null}"] {
         let (code, message) = reject(payload.as_bytes(), json!({}));
         assert_eq!(code, "SW3103");
-        assert_eq!(
-            message,
-            "column `auction`: required int64 is missing or null"
-        );
+        assert_eq!(message, "column `auction`: required int64 is missing or null");
     }
     let schema = schema(json!({"a": "int64", "b": {"c": "int64"}}));
     let mut strict = decoder_with(&schema, json!({"missing": "reject"}));
-    let payloads: [Option<&[u8]>; 3] = [
-        Some(br#"{"a":1,"b":null}"#),
-        Some(br#"{"a":1}"#),
-        Some(br#"{"a":null,"b":{}}"#),
-    ];
+    let payloads: [Option<&[u8]>; 3] =
+        [Some(br#"{"a":1,"b":null}"#), Some(br#"{"a":1}"#), Some(br#"{"a":null,"b":{}}"#)];
     let decoded = strict.decode(&payloads).unwrap();
-    let messages: Vec<_> = decoded
-        .rejected
-        .iter()
-        .map(|r| r.message.as_str())
-        .collect();
+    let messages: Vec<_> = decoded.rejected.iter().map(|r| r.message.as_str()).collect();
     assert_eq!(
         messages,
         [
@@ -182,11 +133,7 @@ fn unknown_fields_are_refused_on_request() {
         Some(br#"{"a":1}"#),
     ];
     let decoded = strict.decode(&payloads).unwrap();
-    let messages: Vec<_> = decoded
-        .rejected
-        .iter()
-        .map(|r| r.message.as_str())
-        .collect();
+    let messages: Vec<_> = decoded.rejected.iter().map(|r| r.message.as_str()).collect();
     assert_eq!(
         messages,
         [
@@ -239,18 +186,11 @@ fn a_payload_above_the_limits_is_rejected() {
         let (open, close) = ("[".repeat(levels), "]".repeat(levels));
         format!("{{\"auction\":1,\"other\":{open}{close}}}")
     };
-    assert!(
-        decode_all(&bids(), &[deep(127).as_bytes()])
-            .rejected
-            .is_empty()
-    );
+    assert!(decode_all(&bids(), &[deep(127).as_bytes()]).rejected.is_empty());
     for levels in [128, 1_000_000] {
         let (code, message) = reject(deep(levels).as_bytes(), json!({}));
         assert_eq!(code, "SW3107");
-        assert!(
-            message.contains("deeper than 128 levels at byte"),
-            "{message}"
-        );
+        assert!(message.contains("deeper than 128 levels at byte"), "{message}");
     }
     let (code, _) = reject(deep(3).as_bytes(), json!({"max_depth": 3}));
     assert_eq!(code, "SW3107");
@@ -275,10 +215,7 @@ fn the_last_of_several_fields_with_one_name_counts() {
 
 #[test]
 fn options_are_checked_when_the_node_is_planned() {
-    let planned = decoder(
-        serde_json::from_value(json!({"max_depth": 500})).unwrap(),
-        Some(bids()),
-    );
+    let planned = decoder(serde_json::from_value(json!({"max_depth": 500})).unwrap(), Some(bids()));
     let error = planned.err().unwrap();
     assert_eq!(error.code, "SW3122");
     assert!(error.to_string().contains("max_depth: 500"), "{error}");

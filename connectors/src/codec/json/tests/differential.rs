@@ -14,22 +14,15 @@ use super::*;
 fn leaf() -> impl Strategy<Value = (DataType, BoxedStrategy<String>)> {
     let integer = |low: i64, high: i64| (low..=high).prop_map(|v| v.to_string()).boxed();
     let float = prop_oneof![
-        any::<f64>()
-            .prop_filter("finite", |v| v.is_finite())
-            .prop_map(|v| format!("{v:e}")),
+        any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(|v| format!("{v:e}")),
         (-1e6..1e6_f64).prop_map(|v| v.to_string()),
         (any::<i32>(), 0..12_u32).prop_map(|(v, e)| format!("{v}e{e}")),
     ];
-    let single = any::<f32>()
-        .prop_filter("finite", |v| v.is_finite())
-        .prop_map(|v| v.to_string());
+    let single = any::<f32>().prop_filter("finite", |v| v.is_finite()).prop_map(|v| v.to_string());
     let time = (0..4_102_444_800_000_i64, any::<bool>()).prop_map(|(ms, text)| {
         if text {
             let time = chrono::DateTime::from_timestamp_millis(ms).unwrap();
-            format!(
-                "\"{}\"",
-                time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-            )
+            format!("\"{}\"", time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
         } else {
             ms.to_string()
         }
@@ -50,41 +43,16 @@ fn leaf() -> impl Strategy<Value = (DataType, BoxedStrategy<String>)> {
             ]
             .boxed()
         )),
-        Just((
-            DataType::UInt64,
-            any::<u64>().prop_map(|v| v.to_string()).boxed()
-        )),
+        Just((DataType::UInt64, any::<u64>().prop_map(|v| v.to_string()).boxed())),
         Just((DataType::Float64, float.boxed())),
         Just((DataType::Float32, single.boxed())),
-        Just((
-            DataType::Utf8,
-            any::<String>()
-                .prop_map(|s| Value::from(s).to_string())
-                .boxed()
-        )),
-        Just((
-            DataType::Utf8,
-            "[ -~]{0,80}"
-                .prop_map(|s| Value::from(s).to_string())
-                .boxed()
-        )),
-        Just((
-            DataType::Utf8,
-            Just("\"\\ud83d\\ude00\\u00e9\\/\\b\"".to_owned()).boxed()
-        )),
+        Just((DataType::Utf8, any::<String>().prop_map(|s| Value::from(s).to_string()).boxed())),
+        Just((DataType::Utf8, "[ -~]{0,80}".prop_map(|s| Value::from(s).to_string()).boxed())),
+        Just((DataType::Utf8, Just("\"\\ud83d\\ude00\\u00e9\\/\\b\"".to_owned()).boxed())),
         Just((DataType::Date32, integer(-20_000, 50_000))),
-        Just((
-            DataType::Timestamp(TimeUnit::Millisecond, None),
-            time.clone().boxed()
-        )),
-        Just((
-            DataType::Timestamp(TimeUnit::Nanosecond, None),
-            time.boxed()
-        )),
-        Just((
-            DataType::Decimal128(20, 3),
-            "-?(0|[1-9][0-9]{0,12})\\.[0-9]{1,3}".boxed()
-        )),
+        Just((DataType::Timestamp(TimeUnit::Millisecond, None), time.clone().boxed())),
+        Just((DataType::Timestamp(TimeUnit::Nanosecond, None), time.boxed())),
+        Just((DataType::Decimal128(20, 3), "-?(0|[1-9][0-9]{0,12})\\.[0-9]{1,3}".boxed())),
     ]
 }
 
@@ -110,10 +78,7 @@ fn shape(depth: u32) -> BoxedStrategy<Shape> {
     });
     let object = prop::collection::vec(shape(depth - 1), 1..4).prop_map(|shapes| {
         let fields = fields(&shapes);
-        Shape {
-            data_type: DataType::Struct(fields.clone()),
-            text: object(fields, shapes),
-        }
+        Shape { data_type: DataType::Struct(fields.clone()), text: object(fields, shapes) }
     });
     prop_oneof![4 => leaf, 1 => list, 1 => object].boxed()
 }
@@ -130,9 +95,7 @@ fn odd(text: BoxedStrategy<String>) -> BoxedStrategy<String> {
 
 fn fields(shapes: &[Shape]) -> Fields {
     let named = shapes.iter().enumerate();
-    named
-        .map(|(i, s)| Field::new(format!("f{i}"), s.data_type.clone(), i % 4 != 3))
-        .collect()
+    named.map(|(i, s)| Field::new(format!("f{i}"), s.data_type.clone(), i % 4 != 3)).collect()
 }
 
 /// Objects with these fields in some order, some of them absent, repeated or unknown.
@@ -162,18 +125,13 @@ fn records() -> impl Strategy<Value = (SchemaRef, Vec<String>)> {
     prop::collection::vec(shape(2), 1..6).prop_flat_map(|shapes| {
         let fields = fields(&shapes);
         let schema = Arc::new(Schema::new(fields.clone()));
-        (
-            Just(schema),
-            prop::collection::vec(object(fields, shapes), 1..12),
-        )
+        (Just(schema), prop::collection::vec(object(fields, shapes), 1..12))
     })
 }
 
 /// What `arrow-json` makes of one payload.
 fn arrow(schema: &SchemaRef, payload: &[u8]) -> Option<RecordBatch> {
-    let mut tape = ReaderBuilder::new(Arc::clone(schema))
-        .build_decoder()
-        .unwrap();
+    let mut tape = ReaderBuilder::new(Arc::clone(schema)).build_decoder().unwrap();
     tape.decode(payload).ok()?;
     tape.flush().ok()?
 }
@@ -185,13 +143,8 @@ fn is_json(payload: &[u8]) -> bool {
 
 fn cases(normal: u32) -> Config {
     // `PROPTEST_CASES` asks for more.
-    let asked = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|n| n.parse().ok());
-    Config {
-        failure_persistence: None,
-        ..Config::with_cases(asked.unwrap_or(normal))
-    }
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    Config { failure_persistence: None, ..Config::with_cases(asked.unwrap_or(normal)) }
 }
 
 proptest! {
@@ -272,16 +225,9 @@ fn integers_are_exact_where_arrow_json_is_not() {
     assert_eq!(decoded.rejected, []);
     let expected =
         arrow::array::Int64Array::from(vec![9_007_199_254_740_993, i64::MAX, i64::MIN, 0, 12, 0]);
-    assert_eq!(
-        decoded.records.column(0).as_ref(),
-        &expected as &dyn arrow::array::Array
-    );
-    let refused: &[&[u8]] = &[
-        b"{\"a\":0.5}",
-        b"{\"a\":1e19}",
-        b"{\"a\":1e99999999999}",
-        b"{\"a\":121e-1}",
-    ];
+    assert_eq!(decoded.records.column(0).as_ref(), &expected as &dyn arrow::array::Array);
+    let refused: &[&[u8]] =
+        &[b"{\"a\":0.5}", b"{\"a\":1e19}", b"{\"a\":1e99999999999}", b"{\"a\":121e-1}"];
     assert_eq!(decode_all(&schema, refused).rejected.len(), refused.len());
 }
 
@@ -312,16 +258,7 @@ fn decimals_are_rounded_and_never_wrap() {
         assert_eq!(column.value(0), *expected, "{text}");
     }
     let long = format!("1{}", "0".repeat(300));
-    for text in [
-        "9999.995",
-        "10000",
-        "1e70000",
-        "\"\"",
-        "\".\"",
-        "\"1e\"",
-        "\"1.2.3\"",
-        &long,
-    ] {
+    for text in ["9999.995", "10000", "1e70000", "\"\"", "\".\"", "\"1e\"", "\"1.2.3\"", &long] {
         let decoded = decode_all(&schema, &[format!("{{\"a\":{text}}}").as_bytes()]);
         assert_eq!(decoded.rejected.len(), 1, "{text}");
     }

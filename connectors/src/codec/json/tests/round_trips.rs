@@ -23,9 +23,7 @@ fn encode(records: &RecordBatch, options: Value) -> Payloads {
 
 fn lines(records: &RecordBatch, options: Value) -> Vec<String> {
     let payloads = encode(records, options);
-    let lines = payloads
-        .iter()
-        .map(|p| String::from_utf8(p.to_vec()).unwrap());
+    let lines = payloads.iter().map(|p| String::from_utf8(p.to_vec()).unwrap());
     lines.collect()
 }
 
@@ -38,17 +36,9 @@ fn column(array: ArrayRef) -> RecordBatch {
 fn batches() -> impl Strategy<Value = RecordBatch> {
     let rows = prop::collection::vec(
         (
-            (
-                any::<Option<i64>>(),
-                any::<Option<u64>>(),
-                any::<Option<String>>(),
-            ),
+            (any::<Option<i64>>(), any::<Option<u64>>(), any::<Option<String>>()),
             (prop::option::of(-1e9..1e9_f64), any::<f64>(), any::<f32>()),
-            (
-                any::<Option<i64>>(),
-                any::<Option<i32>>(),
-                any::<Option<Vec<u8>>>(),
-            ),
+            (any::<Option<i64>>(), any::<Option<i32>>(), any::<Option<Vec<u8>>>()),
             (
                 prop::option::of(-10_i128.pow(20)..10_i128.pow(20)),
                 any::<Option<Vec<Option<i32>>>>(),
@@ -63,10 +53,8 @@ fn batches() -> impl Strategy<Value = RecordBatch> {
         let text: StringArray = rows.iter().map(|r| r.0.2.clone()).collect();
         let prices: Float64Array = rows.iter().map(|r| r.1.0).collect();
         let doubles: Float64Array = rows.iter().map(|r| finite(r.1.1)).collect();
-        let singles: Float32Array = rows
-            .iter()
-            .map(|r| Some(r.1.2).filter(|v| v.is_finite()))
-            .collect();
+        let singles: Float32Array =
+            rows.iter().map(|r| Some(r.1.2).filter(|v| v.is_finite())).collect();
         let seconds: TimestampSecondArray = rows.iter().map(|r| r.2.0).collect();
         let millis: TimestampMillisecondArray = rows.iter().map(|r| r.2.0).collect();
         let micros: TimestampMicrosecondArray = rows.iter().map(|r| r.2.0).collect();
@@ -81,9 +69,7 @@ fn batches() -> impl Strategy<Value = RecordBatch> {
             ("x \"y\"", Arc::new(integers.clone()), true),
             ("z", Arc::new(text.clone()), true),
         ];
-        let inner: StructArray = RecordBatch::try_from_iter_with_nullable(inner)
-            .unwrap()
-            .into();
+        let inner: StructArray = RecordBatch::try_from_iter_with_nullable(inner).unwrap().into();
         let columns: Vec<(&str, ArrayRef, bool)> = vec![
             ("integers", Arc::new(integers), true),
             ("unsigned", Arc::new(unsigned), true),
@@ -135,54 +121,18 @@ proptest! {
 fn values_have_the_form_that_the_manual_says() {
     let time = |ms| column(Arc::new(TimestampMillisecondArray::from(vec![ms])));
     let cases: Vec<(RecordBatch, Value, &str)> = vec![
-        (
-            time(1_769_851_616_123),
-            json!({}),
-            r#"{"a":"2026-01-31T09:26:56.123Z"}"#,
-        ),
+        (time(1_769_851_616_123), json!({}), r#"{"a":"2026-01-31T09:26:56.123Z"}"#),
         (time(-1), json!({}), r#"{"a":"1969-12-31T23:59:59.999Z"}"#),
-        (
-            time(951_782_400_000),
-            json!({}),
-            r#"{"a":"2000-02-29T00:00:00.000Z"}"#,
-        ),
+        (time(951_782_400_000), json!({}), r#"{"a":"2000-02-29T00:00:00.000Z"}"#),
         (time(i64::MAX), json!({}), r#"{"a":9223372036854775807}"#),
         (time(5), json!({"timestamps": "epoch"}), r#"{"a":5}"#),
-        (
-            column(Arc::new(Date32Array::from(vec![0]))),
-            json!({}),
-            r#"{"a":"1970-01-01"}"#,
-        ),
-        (
-            column(Arc::new(Float64Array::from(vec![f64::NAN]))),
-            json!({}),
-            r#"{"a":null}"#,
-        ),
-        (
-            column(Arc::new(Float64Array::from(vec![f64::INFINITY]))),
-            json!({}),
-            r#"{"a":null}"#,
-        ),
-        (
-            column(Arc::new(Float64Array::from(vec![1.0]))),
-            json!({}),
-            r#"{"a":1.0}"#,
-        ),
-        (
-            column(Arc::new(Float32Array::from(vec![0.1]))),
-            json!({}),
-            r#"{"a":0.1}"#,
-        ),
-        (
-            column(Arc::new(Int64Array::from(vec![None]))),
-            json!({}),
-            r#"{"a":null}"#,
-        ),
-        (
-            column(Arc::new(Int64Array::from(vec![None]))),
-            json!({"nulls": "omit"}),
-            "{}",
-        ),
+        (column(Arc::new(Date32Array::from(vec![0]))), json!({}), r#"{"a":"1970-01-01"}"#),
+        (column(Arc::new(Float64Array::from(vec![f64::NAN]))), json!({}), r#"{"a":null}"#),
+        (column(Arc::new(Float64Array::from(vec![f64::INFINITY]))), json!({}), r#"{"a":null}"#),
+        (column(Arc::new(Float64Array::from(vec![1.0]))), json!({}), r#"{"a":1.0}"#),
+        (column(Arc::new(Float32Array::from(vec![0.1]))), json!({}), r#"{"a":0.1}"#),
+        (column(Arc::new(Int64Array::from(vec![None]))), json!({}), r#"{"a":null}"#),
+        (column(Arc::new(Int64Array::from(vec![None]))), json!({"nulls": "omit"}), "{}"),
         (
             column(Arc::new(BinaryArray::from(vec![&b"hi!\xff"[..]]))),
             json!({}),
@@ -193,11 +143,7 @@ fn values_have_the_form_that_the_manual_says() {
             json!({}),
             r#"{"a":"a\"\\\n\u0001é"}"#,
         ),
-        (
-            column(Arc::new(StringViewArray::from(vec!["view"]))),
-            json!({}),
-            r#"{"a":"view"}"#,
-        ),
+        (column(Arc::new(StringViewArray::from(vec!["view"]))), json!({}), r#"{"a":"view"}"#),
         (
             column(Arc::new(DictionaryArray::<Int32Type>::from_iter(["d"]))),
             json!({}),
@@ -207,15 +153,11 @@ fn values_have_the_form_that_the_manual_says() {
     for (records, options, expected) in cases {
         assert_eq!(lines(&records, options), [expected]);
     }
-    for (value, scale, expected) in [
-        (-5, 2, "-0.05"),
-        (1234, 2, "12.34"),
-        (7, 0, "7"),
-        (100, 2, "1.00"),
-    ] {
-        let decimals = Decimal128Array::from(vec![value])
-            .with_precision_and_scale(10, scale)
-            .unwrap();
+    for (value, scale, expected) in
+        [(-5, 2, "-0.05"), (1234, 2, "12.34"), (7, 0, "7"), (100, 2, "1.00")]
+    {
+        let decimals =
+            Decimal128Array::from(vec![value]).with_precision_and_scale(10, scale).unwrap();
         assert_eq!(
             lines(&column(Arc::new(decimals)), json!({})),
             [format!("{{\"a\":{expected}}}")]
@@ -235,10 +177,7 @@ fn a_slice_is_written_like_the_rows_it_shows() {
     .unwrap();
     assert_eq!(
         lines(&records.slice(2, 2), json!({})),
-        [
-            r#"{"list":[2,2],"text":"text 2"}"#,
-            r#"{"list":[3,3],"text":"text 3"}"#
-        ]
+        [r#"{"list":[2,2],"text":"text 2"}"#, r#"{"list":[3,3],"text":"text 3"}"#]
     );
 }
 
