@@ -21,4 +21,7 @@ pub fn register(registry: &mut Registry) {
     registry.sink::<StdoutOptions>();
     // Formats.
     registry.format::<codec::JsonOptions>("json");
+    registry.format::<codec::CsvOptions>("csv");
+    registry.format::<codec::RawOptions>("raw");
+    registry.format::<codec::ArrowIpcOptions>("arrow_ipc");
 }

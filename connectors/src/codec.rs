@@ -1,11 +1,24 @@
 //! Message formats: payloads in, columns out, and back. One format a file in `codec/`.
 
+mod arrow_ipc;
+mod cell;
 pub mod codes;
+mod column;
+mod csv;
+mod decimal;
+mod from_text;
 mod json;
+mod number_text;
 mod plan;
+mod raw;
+mod rows;
+mod time_text;
 
+pub use arrow_ipc::ArrowIpcOptions;
+pub use csv::CsvOptions;
 pub use json::JsonOptions;
 pub use plan::{CodecContext, NAMES, PlannedDecoder, decoder, encoder};
+pub use raw::RawOptions;
 
 use std::sync::Arc;
 
@@ -87,3 +100,13 @@ pub trait Encoder: Send {
 pub type MakeDecoder = Arc<dyn Fn() -> Result<Box<dyn Decoder>> + Send + Sync>;
 /// Makes encoders.
 pub type MakeEncoder = Arc<dyn Fn() -> Result<Box<dyn Encoder>> + Send + Sync>;
+
+/// Rows as JSON, for tests to compare.
+#[cfg(test)]
+fn json_rows(records: &RecordBatch) -> Vec<String> {
+    let make = json::encoder(JsonOptions::default(), records.schema_ref()).unwrap();
+    let mut out = Payloads::default();
+    make().unwrap().encode(records, &mut out).unwrap();
+    let rows = out.iter().map(|row| String::from_utf8_lossy(row).into_owned());
+    rows.collect()
+}

@@ -5,15 +5,12 @@
 //! as with `arrow-json`, which the tests compare it with, except where that one is lenient at the
 //! cost of the data: it cuts fractions off integers and takes what is not JSON.
 
-mod cell;
-mod column;
 mod encode;
 mod number;
+mod object;
 mod problem;
-mod record;
 mod scan;
 mod text;
-mod time;
 mod value;
 
 #[cfg(test)]
@@ -21,19 +18,21 @@ mod tests;
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::ByteSize;
 use swiftwater_engine::{Error, Result};
 
 use self::encode::JsonEncoder;
+pub(super) use self::encode::{base64, string};
+use self::object::{Layout, Rules};
 use self::problem::Problem;
-use self::record::{Record, Rules};
 use self::scan::{MAX_DEPTH, Scanner};
+use super::column::Group;
 use super::plan::{PlannedDecoder, make_decoder, make_encoder};
-use super::{BadPayload, Decoded, Decoder, MakeEncoder, codes};
+use super::rows::{Bad, decode_each};
+use super::{Decoded, Decoder, MakeEncoder, cell, codes};
 
 /// One JSON object a message; its fields are the columns of the same name.
 ///
@@ -143,66 +142,77 @@ pub(super) fn decoder(options: JsonOptions, schema: Option<SchemaRef>) -> Result
 }
 
 /// Plans an encoder.
-pub(super) fn encoder(options: JsonOptions, schema: SchemaRef) -> Result<MakeEncoder> {
-    JsonEncoder::check(&schema)?;
+pub(super) fn encoder(options: JsonOptions, schema: &Schema) -> Result<MakeEncoder> {
+    cell::check(schema, "json")?;
     Ok(make_encoder(move || Ok(JsonEncoder::new(&options))))
 }
 
 /// Reads JSON objects.
 struct JsonDecoder {
     schema: SchemaRef,
-    record: Record,
+    group: Group,
+    layout: Layout,
     max_bytes: usize,
     max_depth: u32,
 }
 
 impl JsonDecoder {
     fn new(schema: SchemaRef, options: &JsonOptions) -> Result<Self> {
+        refuse_maps(schema.fields())?;
         let rules = Rules {
             require_all: options.missing == Missing::Reject,
             refuse_unknown: options.unknown_fields == UnknownFields::Reject,
         };
         Ok(Self {
-            record: Record::new(schema.fields(), rules)?,
+            group: Group::new(schema.fields())?,
+            layout: Layout::new(schema.fields(), rules),
             schema,
             max_bytes: usize::try_from(options.max_bytes.0).unwrap_or(usize::MAX),
             max_depth: options.max_depth,
         })
     }
+}
 
-    /// Appends one payload as a row, or says why not.
-    fn row(&mut self, payload: &[u8]) -> Result<(), (&'static str, String)> {
-        if payload.len() > self.max_bytes {
-            let (size, limit) = (payload.len(), self.max_bytes);
-            let message = format!("payload of {size} bytes is larger than `max_bytes`, {limit}");
-            return Err((codes::TOO_LARGE, message));
-        }
-        if let Err(error) = std::str::from_utf8(payload) {
-            let at = error.valid_up_to();
-            let byte = payload.get(at).copied().unwrap_or_default();
-            let message = format!("invalid UTF-8 at byte {at} (0x{byte:02x})");
-            return Err((codes::BAD_UTF8, message));
-        }
-        let mut scanner = Scanner::new(payload, self.max_depth);
-        read(&mut self.record, &mut scanner)
-            .map_err(|problem| (problem.code(), problem.message(payload)))
+impl Decoder for JsonDecoder {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
-    fn null_row(&mut self) -> Result<(), (&'static str, String)> {
-        if !self.record.accepts_nulls() {
-            let message = "null payload, and a column is required".to_owned();
-            return Err((codes::NULL_PAYLOAD, message));
-        }
-        self.record.append_nulls();
-        Ok(())
+    fn decode(&mut self, payloads: &[Option<&[u8]>]) -> Result<Decoded> {
+        let (layout, depth) = (&mut self.layout, self.max_depth);
+        decode_each(&self.schema, &mut self.group, self.max_bytes, payloads, |group, payload| {
+            Ok(row(layout, group, payload, depth))
+        })
     }
 }
 
+/// A map column has no names that a reader could expect.
+fn refuse_maps(fields: &Fields) -> Result<()> {
+    for field in fields {
+        if matches!(field.data_type(), DataType::Map(..)) {
+            let message = format!("decode column `{}` of a map type from `json`", field.name());
+            return Err(Error::config(codes::UNSUPPORTED_TYPE, message)
+                .with_hint("declare the fields of the object"));
+        }
+    }
+    Ok(())
+}
+
+/// Appends one payload as a row, or says why not.
+fn row(layout: &mut Layout, group: &mut Group, payload: &[u8], depth: u32) -> Result<(), Bad> {
+    if let Err(error) = std::str::from_utf8(payload) {
+        return Err(Bad::utf8(payload, &error));
+    }
+    let mut scanner = Scanner::new(payload, depth);
+    read(layout, group, &mut scanner)
+        .map_err(|problem| Bad::new(problem.code(), problem.message(payload)))
+}
+
 /// Reads the object that makes up a payload.
-fn read(record: &mut Record, scanner: &mut Scanner<'_>) -> problem::Outcome {
+fn read(layout: &mut Layout, group: &mut Group, scanner: &mut Scanner<'_>) -> problem::Outcome {
     scanner.space();
     let outcome = if scanner.peek() == b'{' {
-        record.object(scanner)
+        layout.object(group, scanner)
     } else {
         let start = scanner.at;
         scanner.skip()?;
@@ -218,55 +228,4 @@ fn read(record: &mut Record, scanner: &mut Scanner<'_>) -> problem::Outcome {
         return scanner.malformed("the end");
     }
     outcome
-}
-
-impl Decoder for JsonDecoder {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn decode(&mut self, payloads: &[Option<&[u8]>]) -> Result<Decoded> {
-        self.record.reserve(payloads.len());
-        let mut rejected = Vec::new();
-        let mut rows: Option<Vec<u32>> = None;
-        let mut len = 0;
-        // The offsets of text columns are 32 bits wide.
-        let mut room = i32::MAX as usize;
-        for (index, payload) in payloads.iter().enumerate() {
-            let outcome = match payload {
-                Some(payload) if payload.len() > room => {
-                    Err((codes::TOO_LARGE, "payloads of one batch exceed 2 GiB".into()))
-                }
-                Some(payload) => {
-                    room -= payload.len();
-                    self.row(payload)
-                }
-                None => self.null_row(),
-            };
-            match outcome {
-                Ok(()) => {
-                    len += 1;
-                    if let Some(rows) = &mut rows {
-                        rows.push(row_number(index)?);
-                    }
-                }
-                Err((code, message)) => {
-                    self.record.truncate(len);
-                    if rows.is_none() {
-                        rows = Some((0..row_number(len)?).collect());
-                    }
-                    rejected.push(BadPayload { index, code, message });
-                }
-            }
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(len));
-        let columns = self.record.finish()?;
-        let records =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        Ok(Decoded { records, rows, rejected })
-    }
-}
-
-fn row_number(index: usize) -> Result<u32> {
-    u32::try_from(index).map_err(|_| Error::bug("decode a batch of more than 2^32 payloads"))
 }

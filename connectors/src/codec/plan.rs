@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use swiftwater_config::FormatConfig;
 use swiftwater_engine::{Error, Result};
 
-use super::{Decoder, Encoder, MakeDecoder, MakeEncoder, codes, json};
+use super::{Decoder, Encoder, MakeDecoder, MakeEncoder, arrow_ipc, codes, csv, json, raw};
 
 /// What a codec knows of the node it works for.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct PlannedDecoder {
 const DEFAULT: &str = "json";
 
 /// Names of all formats.
-pub const NAMES: &[&str] = &["json"];
+pub const NAMES: &[&str] = &["json", "csv", "raw", "arrow_ipc"];
 
 /// Plans the decoder of a node; without `format` it is `json`.
 ///
@@ -47,6 +47,9 @@ pub fn decoder(
 ) -> Result<PlannedDecoder> {
     match name(format) {
         "json" => json::decoder(options(format)?, schema),
+        "csv" => csv::decoder(options(format)?, schema),
+        "raw" => raw::decoder(&options(format)?, schema),
+        "arrow_ipc" => arrow_ipc::decoder(&options(format)?, schema),
         other => Err(unknown(other)),
     }
     .map_err(|e| e.at_node(cx.node))
@@ -62,7 +65,10 @@ pub fn encoder(
     cx: &CodecContext<'_>,
 ) -> Result<MakeEncoder> {
     match name(format) {
-        "json" => json::encoder(options(format)?, schema),
+        "json" => json::encoder(options(format)?, &schema),
+        "csv" => csv::encoder(options(format)?, &schema),
+        "raw" => raw::encoder(&schema),
+        "arrow_ipc" => arrow_ipc::encoder(&options(format)?, &schema),
         other => Err(unknown(other)),
     }
     .map_err(|e| e.at_node(cx.node))

@@ -1,16 +1,24 @@
 //! Rows as JSON objects.
 
 use arrow::array::RecordBatch;
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::Schema;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use swiftwater_engine::{Error, Result};
 
-use super::cell::{Cell, Member, Style, Values, check};
 use super::scan::plain;
-use super::{JsonOptions, Nulls, Timestamps, time};
-use crate::codec::{Encoder, Payloads, codes};
+use super::{JsonOptions, Nulls, Timestamps};
+use crate::codec::cell::{Cell, Member, Values};
+use crate::codec::number_text::{decimal, float, integer};
+use crate::codec::{Encoder, Payloads, codes, time_text};
+
+/// How values are written that have several forms.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    /// Timestamps as integers.
+    epoch: bool,
+    /// Null fields not at all.
+    omit_nulls: bool,
+}
 
 /// Writes JSON objects.
 pub(super) struct JsonEncoder {
@@ -24,24 +32,6 @@ impl JsonEncoder {
             omit_nulls: options.nulls == Nulls::Omit,
         };
         Self { style }
-    }
-
-    /// Whether all columns can be written.
-    ///
-    /// # Errors
-    /// `Config` for the first that cannot.
-    pub(super) fn check(schema: &Schema) -> Result<()> {
-        for field in schema.fields() {
-            check(field).map_err(|e| {
-                let message = format!(
-                    "encode column `{}` of type {} as `json`",
-                    field.name(),
-                    field.data_type()
-                );
-                Error::config(codes::UNSUPPORTED_TYPE, message).with_source(e)
-            })?;
-        }
-        Ok(())
     }
 }
 
@@ -58,15 +48,11 @@ impl Encoder for JsonEncoder {
     }
 }
 
-fn is_null(nulls: Option<&NullBuffer>, row: usize) -> bool {
-    nulls.is_some_and(|nulls| nulls.is_null(row))
-}
-
 fn object(members: &[Member], row: usize, style: Style, out: &mut Vec<u8>) {
     out.push(b'{');
     let mut first = true;
-    for Member { key, cell } in members {
-        let null = is_null(cell.nulls.as_ref(), row);
+    for Member { key, cell, .. } in members {
+        let null = cell.is_null(row);
         if null && style.omit_nulls {
             continue;
         }
@@ -78,141 +64,111 @@ fn object(members: &[Member], row: usize, style: Style, out: &mut Vec<u8>) {
         if null {
             out.extend_from_slice(b"null");
         } else {
-            cell.values.write(row, style, out);
+            value(&cell.values, row, style, out);
         }
     }
     out.push(b'}');
 }
 
-impl Cell {
-    fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) {
-        if is_null(self.nulls.as_ref(), row) {
-            out.extend_from_slice(b"null");
-        } else {
-            self.values.write(row, style, out);
+fn item(cell: &Cell, row: usize, style: Style, out: &mut Vec<u8>) {
+    if cell.is_null(row) {
+        out.extend_from_slice(b"null");
+    } else {
+        value(&cell.values, row, style, out);
+    }
+}
+
+/// Appends the value of a row that is not null.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the row is one of the batch's, and every buffer holds that many"
+)]
+fn value(values: &Values, row: usize, style: Style, out: &mut Vec<u8>) {
+    match values {
+        Values::Null => out.extend_from_slice(b"null"),
+        Values::Bool(v) if v.value(row) => out.extend_from_slice(b"true"),
+        Values::Bool(_) => out.extend_from_slice(b"false"),
+        Values::I8(v) => integer(v[row], out),
+        Values::I16(v) => integer(v[row], out),
+        Values::I32(v) => integer(v[row], out),
+        Values::I64(v) => integer(v[row], out),
+        Values::U8(v) => integer(v[row], out),
+        Values::U16(v) => integer(v[row], out),
+        Values::U32(v) => integer(v[row], out),
+        Values::U64(v) => integer(v[row], out),
+        Values::F32(v) if v[row].is_finite() => float(v[row], out),
+        Values::F64(v) if v[row].is_finite() => float(v[row], out),
+        Values::F32(_) | Values::F64(_) => out.extend_from_slice(b"null"),
+        Values::Utf8(v) => string(v.value(row).as_bytes(), out),
+        Values::Utf8View(v) => string(v.value(row).as_bytes(), out),
+        Values::Binary(v) => {
+            out.push(b'"');
+            base64(v.value(row), out);
+            out.push(b'"');
+        }
+        Values::Date(v) => {
+            out.push(b'"');
+            time_text::date(i64::from(v[row]), out);
+            out.push(b'"');
+        }
+        Values::Timestamp(_, v) if style.epoch => integer(v[row], out),
+        Values::Timestamp(unit, v) => {
+            quoted(out, v[row], |out| time_text::timestamp(v[row], *unit, out));
+        }
+        Values::Decimal(scale, v) => decimal(v[row], *scale, out),
+        Values::Digits(v) => out.extend_from_slice(v.value(row).as_bytes()),
+        Values::Struct(members) => object(members, row, style, out),
+        Values::List(offsets, items) => {
+            out.push(b'[');
+            let (start, end) = (offsets[row], offsets[row + 1]);
+            for (n, at) in (start..end).enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                item(items, usize::try_from(at).unwrap_or_default(), style, out);
+            }
+            out.push(b']');
+        }
+        Values::Map(offsets, keys, values) => {
+            out.push(b'{');
+            let (start, end) = (offsets[row], offsets[row + 1]);
+            for (n, at) in (start..end).enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                let at = usize::try_from(at).unwrap_or_default();
+                string(keys.value(at).as_bytes(), out);
+                out.push(b':');
+                item(values, at, style, out);
+            }
+            out.push(b'}');
         }
     }
 }
 
-impl Values {
-    /// Appends the value of a row that is not null.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the row is one of the batch's, and every buffer holds that many"
-    )]
-    fn write(&self, row: usize, style: Style, out: &mut Vec<u8>) {
-        match self {
-            Self::Null => out.extend_from_slice(b"null"),
-            Self::Bool(v) if v.value(row) => out.extend_from_slice(b"true"),
-            Self::Bool(_) => out.extend_from_slice(b"false"),
-            Self::I8(v) => integer(v[row], out),
-            Self::I16(v) => integer(v[row], out),
-            Self::I32(v) => integer(v[row], out),
-            Self::I64(v) => integer(v[row], out),
-            Self::U8(v) => integer(v[row], out),
-            Self::U16(v) => integer(v[row], out),
-            Self::U32(v) => integer(v[row], out),
-            Self::U64(v) => integer(v[row], out),
-            Self::F32(v) if v[row].is_finite() => float(v[row], out),
-            Self::F64(v) if v[row].is_finite() => float(v[row], out),
-            Self::F32(_) | Self::F64(_) => out.extend_from_slice(b"null"),
-            Self::Utf8(v) => string(v.value(row).as_bytes(), out),
-            Self::Utf8View(v) => string(v.value(row).as_bytes(), out),
-            Self::Binary(v) => base64(v.value(row), out),
-            Self::Date(v) => {
-                if !time::date(v[row], out) {
-                    integer(v[row], out);
-                }
-            }
-            Self::Timestamp(unit, v) => {
-                if style.epoch || !time::timestamp(v[row], *unit, out) {
-                    integer(v[row], out);
-                }
-            }
-            Self::Decimal(scale, v) => decimal(v[row], *scale, out),
-            Self::Digits(v) => out.extend_from_slice(v.value(row).as_bytes()),
-            Self::Struct(members) => object(members, row, style, out),
-            Self::List(offsets, items) => {
-                out.push(b'[');
-                let (start, end) = (offsets[row], offsets[row + 1]);
-                for (n, item) in (start..end).enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    items.write(usize::try_from(item).unwrap_or_default(), style, out);
-                }
-                out.push(b']');
-            }
-            Self::Map(offsets, keys, values) => {
-                out.push(b'{');
-                let (start, end) = (offsets[row], offsets[row + 1]);
-                for (n, item) in (start..end).enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    let item = usize::try_from(item).unwrap_or_default();
-                    string(keys.value(item).as_bytes(), out);
-                    out.push(b':');
-                    values.write(item, style, out);
-                }
-                out.push(b'}');
-            }
-        }
-    }
-}
-
-fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// The shortest text that is read back as the same number.
-fn float(value: impl zmij::Float, out: &mut Vec<u8>) {
-    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-}
-
-fn decimal(value: i128, scale: i8, out: &mut Vec<u8>) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(value.unsigned_abs()).as_bytes();
-    let scale = match usize::try_from(scale) {
-        Ok(0) => return out.extend_from_slice(digits),
-        Ok(scale) => scale,
-        Err(_) => {
-            out.extend_from_slice(digits);
-            let zeros = if value == 0 { 0 } else { scale.unsigned_abs() };
-            return out.extend((0..zeros).map(|_| b'0'));
-        }
-    };
-    match digits.len().checked_sub(scale) {
-        Some(whole @ 1..) => {
-            let (whole, fraction) = digits.split_at(whole);
-            out.extend_from_slice(whole);
-            out.push(b'.');
-            out.extend_from_slice(fraction);
-        }
-        _ => {
-            out.extend_from_slice(b"0.");
-            out.extend((digits.len()..scale).map(|_| b'0'));
-            out.extend_from_slice(digits);
-        }
-    }
-}
-
-fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+/// Text in quotes, or the number where there is no text for it.
+fn quoted(out: &mut Vec<u8>, number: impl itoa::Integer, text: impl FnOnce(&mut Vec<u8>) -> bool) {
     out.push(b'"');
+    if text(out) {
+        out.push(b'"');
+    } else {
+        out.pop();
+        integer(number, out);
+    }
+}
+
+/// Appends bytes as base64.
+pub(in crate::codec) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
     if let Some(space) = out.get_mut(start..) {
         let written = STANDARD.encode_slice(bytes, space).unwrap_or_default();
         out.truncate(start + written);
     }
-    out.push(b'"');
 }
 
 /// Appends text in quotes, with the escapes that JSON requires.
-pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
+pub(in crate::codec) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut start = 0;
     loop {

@@ -1,244 +1,155 @@
-//! One JSON value becomes one value of a column's type.
+//! One JSON value becomes one value of a column.
 
-use arrow::array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
-use arrow::datatypes::TimeUnit;
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use chrono::Utc;
-
-use super::column::{Items, Values};
-use super::number;
-use super::problem::Outcome;
-use super::scan::{Raw, Scanner};
+use super::object::Layout;
+use super::problem::{Outcome, Problem};
+use super::scan::Scanner;
 use super::text;
+use crate::codec::column::{Column, Items, Values};
+use crate::codec::decimal;
+use crate::codec::from_text::push;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-impl Values {
-    /// Reads the value that is here and appends it; `false` where it is null or of another type:
-    /// the place of the scanner then means nothing.
-    #[inline]
-    pub(super) fn read(&mut self, scanner: &mut Scanner<'_>) -> Outcome<bool> {
-        match self {
-            Self::I64(v) => integer::<Int64Type>(v, scanner),
-            Self::Utf8(v) => {
-                if scanner.peek() != b'"' {
-                    return Ok(false);
-                }
-                text::append(scanner.string()?, &mut v.data);
-                v.end();
-                Ok(true)
-            }
-            Self::Timestamp(unit, v) => {
-                let unit = *unit;
-                instant(v, scanner, |text| timestamp(text, unit))
-            }
-            Self::F64(v) => double(v, scanner),
-            other => other.read_rare(scanner),
+/// Reads the value that is here and appends it. A value of another type is passed all the same
+/// and is an error that is not fatal. `nested` says how to read the objects in the column.
+#[inline]
+pub(super) fn read(
+    column: &mut Column,
+    nested: Option<&mut Layout>,
+    scanner: &mut Scanner<'_>,
+) -> Outcome {
+    let start = scanner.at;
+    let found = match &mut column.values {
+        Values::I64(v) => integer(v, scanner)?,
+        Values::Timestamp(_, v) => integer(v, scanner)?,
+        Values::Utf8(v) if scanner.peek() == b'"' => {
+            text::append(scanner.string()?, &mut v.data);
+            v.end();
+            true
         }
+        rare => read_rare(rare, nested, scanner)?,
+    };
+    if found {
+        column.nulls.append_non_null();
+        return Ok(());
     }
+    scanner.at = start;
+    read_other(column, scanner)
+}
 
-    /// The same for the types that are not met in every record.
-    fn read_rare(&mut self, scanner: &mut Scanner<'_>) -> Outcome<bool> {
-        match self {
-            Self::Bool(v) => match scanner.peek() {
-                b't' | b'f' => {
-                    v.append(scanner.peek() == b't');
-                    scanner.literal()?;
-                    Ok(true)
-                }
-                _ => Ok(false),
-            },
-            Self::I8(v) => integer::<Int8Type>(v, scanner),
-            Self::I16(v) => integer::<Int16Type>(v, scanner),
-            Self::I32(v) => integer::<Int32Type>(v, scanner),
-            Self::I64(v) => integer::<Int64Type>(v, scanner),
-            Self::U8(v) => integer::<UInt8Type>(v, scanner),
-            Self::U16(v) => integer::<UInt16Type>(v, scanner),
-            Self::U32(v) => integer::<UInt32Type>(v, scanner),
-            Self::U64(v) => integer::<UInt64Type>(v, scanner),
-            Self::F32(v) => {
-                let value = match scanner.peek() {
-                    b'"' => from_text(scanner, Float32Type::parse)?,
-                    b'-' | b'0'..=b'9' => scanner.number()?.single(),
-                    _ => None,
-                };
-                Ok(push(v, value))
-            }
-            Self::F64(v) => double(v, scanner),
-            Self::Date(v) => instant(v, scanner, Date32Type::parse),
-            Self::Decimal(precision, scale, v) => {
-                let value = match scanner.peek() {
-                    b'"' => from_text(scanner, |text| {
-                        number::decimal(text.as_bytes(), *precision, *scale)
-                    })?,
-                    b'-' | b'0'..=b'9' => {
-                        number::decimal(scanner.number()?.text, *precision, *scale)
-                    }
-                    _ => None,
-                };
-                Ok(push(v, value))
-            }
-            Self::Binary(v) => {
-                if scanner.peek() != b'"' {
-                    return Ok(false);
-                }
-                let raw = scanner.string()?;
-                let decoded = with_text(raw, |text| BASE64.decode_vec(text, &mut v.data).ok());
-                // A value that is cut short leaves bytes behind that belong to no row; they go
-                // with the record.
-                if decoded.is_some() {
-                    v.end();
-                }
-                Ok(decoded.is_some())
-            }
-            Self::Struct(record) => match scanner.peek() {
-                b'{' => record.object(scanner).map(|()| true),
-                _ => Ok(false),
-            },
-            Self::List(items) => match scanner.peek() {
-                b'[' => items.read(scanner).map(|()| true),
-                _ => Ok(false),
-            },
-            Self::Utf8(_) | Self::Timestamp(..) => Ok(false),
+/// The same for the types that are not met in every record.
+fn read_rare(
+    values: &mut Values,
+    nested: Option<&mut Layout>,
+    scanner: &mut Scanner<'_>,
+) -> Outcome<bool> {
+    let is_number = matches!(scanner.peek(), b'-' | b'0'..=b'9');
+    match values {
+        Values::I8(v) => integer(v, scanner),
+        Values::I16(v) => integer(v, scanner),
+        Values::I32(v) | Values::Date(v) => integer(v, scanner),
+        Values::U8(v) => integer(v, scanner),
+        Values::U16(v) => integer(v, scanner),
+        Values::U32(v) => integer(v, scanner),
+        Values::U64(v) => integer(v, scanner),
+        Values::F32(v) if is_number => Ok(push(v, scanner.number()?.single())),
+        Values::F64(v) if is_number => Ok(push(v, scanner.number()?.double())),
+        Values::Decimal(precision, scale, v) if is_number => {
+            let text = scanner.number()?.text;
+            Ok(push(v, decimal::parse(text, *precision, *scale)))
         }
+        Values::Bool(v) if matches!(scanner.peek(), b't' | b'f') => {
+            v.append(scanner.peek() == b't');
+            scanner.literal()?;
+            Ok(true)
+        }
+        Values::Struct(group) if scanner.peek() == b'{' => match nested {
+            Some(layout) => layout.object(group, scanner).map(|()| true),
+            None => Ok(false),
+        },
+        Values::List(items) if scanner.peek() == b'[' => {
+            array(items, nested, scanner).map(|()| true)
+        }
+        _ => Ok(false),
     }
 }
 
-impl Items {
-    /// Reads an array whose `[` is here.
-    fn read(&mut self, scanner: &mut Scanner<'_>) -> Outcome {
-        scanner.open()?;
-        scanner.space();
-        if scanner.peek() == b']' {
-            scanner.close();
-            self.end();
+/// Reads a null, a value that is spelled in a string, or one that the column cannot hold.
+fn read_other(column: &mut Column, scanner: &mut Scanner<'_>) -> Outcome {
+    let start = scanner.at;
+    let mut spelled = Vec::new();
+    if scanner.peek() == b'"' && !matches!(column.values, Values::Bool(_)) {
+        text::append(scanner.string()?, &mut spelled);
+        if let Ok(spelled) = std::str::from_utf8(&spelled)
+            && column.values.append_text(spelled)
+        {
+            column.nulls.append_non_null();
             return Ok(());
         }
-        let mut problem = None;
-        let mut index = 0_usize;
-        loop {
-            if let Err(found) = self.column.read(scanner) {
-                if found.is_fatal() {
-                    return Err(found);
-                }
-                problem.get_or_insert_with(|| found.within(&format!("[{index}]")));
+    } else {
+        scanner.skip()?;
+    }
+    let value = scanner.since(start);
+    if value != b"null" {
+        return Err(Problem::wrong(column.expected(), value));
+    }
+    if !column.is_nullable() {
+        return Err(Problem::missing(column.expected()));
+    }
+    column.append_null();
+    Ok(())
+}
+
+/// Reads an array whose `[` is here.
+fn array(items: &mut Items, mut nested: Option<&mut Layout>, scanner: &mut Scanner<'_>) -> Outcome {
+    scanner.open()?;
+    scanner.space();
+    if scanner.peek() == b']' {
+        scanner.close();
+        items.end();
+        return Ok(());
+    }
+    let mut problem = None;
+    let mut index = 0_usize;
+    loop {
+        if let Err(found) = read(&mut items.column, nested.as_deref_mut(), scanner) {
+            if found.is_fatal() {
+                return Err(found);
             }
-            index += 1;
-            scanner.space();
-            match scanner.peek() {
-                b',' => {
-                    scanner.at += 1;
-                    scanner.space();
-                }
-                b']' => {
-                    scanner.close();
-                    self.end();
-                    return problem.map_or(Ok(()), Err);
-                }
-                _ => return scanner.malformed("`,` or `]`"),
+            problem.get_or_insert_with(|| found.within(&format!("[{index}]")));
+        }
+        index += 1;
+        scanner.space();
+        match scanner.peek() {
+            b',' => {
+                scanner.at += 1;
+                scanner.space();
             }
+            b']' => {
+                scanner.close();
+                items.end();
+                return problem.map_or(Ok(()), Err);
+            }
+            _ => return scanner.malformed("`,` or `]`"),
         }
     }
 }
 
-/// Appends what was read, if it was.
+/// An integer, or a point in time as one.
 #[inline]
-fn push<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
-    value.map(|value| values.push(value)).is_some()
-}
-
-#[inline]
-fn integer<T>(values: &mut Vec<T::Native>, scanner: &mut Scanner<'_>) -> Outcome<bool>
-where
-    T: Parser,
-    T::Native: TryFrom<i64> + TryFrom<i128>,
-{
-    let value = match scanner.small_integer() {
-        Some(value) => value.try_into().ok(),
-        None => wide_integer::<T>(scanner)?,
-    };
-    Ok(push(values, value))
-}
-
-/// An integer of many digits, with a fraction or exponent, or in a string.
-fn wide_integer<T>(scanner: &mut Scanner<'_>) -> Outcome<Option<T::Native>>
-where
-    T: Parser,
-    T::Native: TryFrom<i128>,
-{
-    Ok(match scanner.peek() {
-        b'"' => from_text(scanner, T::parse)?,
-        b'-' | b'0'..=b'9' => {
-            let value = scanner.number()?.integer();
-            value.and_then(|value| value.try_into().ok())
-        }
-        _ => None,
-    })
-}
-
-fn double(values: &mut Vec<f64>, scanner: &mut Scanner<'_>) -> Outcome<bool> {
-    let value = match scanner.peek() {
-        b'"' => from_text(scanner, Float64Type::parse)?,
-        b'-' | b'0'..=b'9' => scanner.number()?.double(),
-        _ => None,
-    };
-    Ok(push(values, value))
-}
-
-/// A point in time: an integer in the column's unit, or text.
-#[inline]
-fn instant<T: TryFrom<i64> + TryFrom<i128>>(
+fn integer<T: TryFrom<i64> + TryFrom<i128>>(
     values: &mut Vec<T>,
     scanner: &mut Scanner<'_>,
-    parse: impl Fn(&str) -> Option<T>,
 ) -> Outcome<bool> {
-    let value = match scanner.small_integer() {
-        Some(value) => value.try_into().ok(),
-        None => match scanner.peek() {
-            b'"' => from_text(scanner, parse)?,
-            b'-' | b'0'..=b'9' => {
-                let value = scanner.number()?.integer();
-                value.and_then(|value| value.try_into().ok())
-            }
-            _ => None,
-        },
-    };
-    Ok(push(values, value))
-}
-
-/// Time text with or without a zone (then UTC), in the unit.
-fn timestamp(text: &str, unit: TimeUnit) -> Option<i64> {
-    let time = string_to_datetime(&Utc, text).ok()?;
-    match unit {
-        TimeUnit::Second => Some(time.timestamp()),
-        TimeUnit::Millisecond => Some(time.timestamp_millis()),
-        TimeUnit::Microsecond => Some(time.timestamp_micros()),
-        TimeUnit::Nanosecond => time.timestamp_nanos_opt(),
+    if let Some(value) = scanner.small_integer() {
+        return Ok(push(values, value.try_into().ok()));
     }
+    wide_integer(values, scanner)
 }
 
-/// Reads a string that spells a value.
-fn from_text<T>(
-    scanner: &mut Scanner<'_>,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Outcome<Option<T>> {
-    Ok(with_text(scanner.string()?, parse))
-}
-
-fn with_text<T>(raw: Raw<'_>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    if !raw.escaped {
-        return parse(std::str::from_utf8(raw.bytes).ok()?);
+/// An integer of many digits, or with a fraction or exponent.
+fn wide_integer<T: TryFrom<i128>>(values: &mut Vec<T>, scanner: &mut Scanner<'_>) -> Outcome<bool> {
+    if !matches!(scanner.peek(), b'-' | b'0'..=b'9') {
+        return Ok(false);
     }
-    let mut text = Vec::with_capacity(raw.bytes.len());
-    text::append(raw, &mut text);
-    parse(std::str::from_utf8(&text).ok()?)
+    let value = scanner.number()?.integer();
+    Ok(push(values, value.and_then(|value| value.try_into().ok())))
 }

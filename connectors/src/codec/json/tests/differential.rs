@@ -10,7 +10,6 @@ use serde::de::IgnoredAny;
 use super::*;
 
 /// A JSON text and the type of column that holds it.
-#[expect(clippy::too_many_lines, reason = "a table of types")]
 fn leaf() -> impl Strategy<Value = (DataType, BoxedStrategy<String>)> {
     let integer = |low: i64, high: i64| (low..=high).prop_map(|v| v.to_string()).boxed();
     let float = prop_oneof![

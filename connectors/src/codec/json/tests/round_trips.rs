@@ -15,7 +15,7 @@ use crate::codec::Payloads;
 
 fn encode(records: &RecordBatch, options: Value) -> Payloads {
     let options: JsonOptions = serde_json::from_value(options).unwrap();
-    let make = encoder(options, records.schema()).unwrap();
+    let make = encoder(options, &records.schema()).unwrap();
     let mut out = Payloads::default();
     make().unwrap().encode(records, &mut out).unwrap();
     out
@@ -32,7 +32,6 @@ fn column(array: ArrayRef) -> RecordBatch {
 }
 
 /// Any rows of all types that a topology file can declare.
-#[expect(clippy::too_many_lines, reason = "a table of types")]
 fn batches() -> impl Strategy<Value = RecordBatch> {
     let rows = prop::collection::vec(
         (
@@ -117,7 +116,6 @@ proptest! {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn values_have_the_form_that_the_manual_says() {
     let time = |ms| column(Arc::new(TimestampMillisecondArray::from(vec![ms])));
     let cases: Vec<(RecordBatch, Value, &str)> = vec![
@@ -186,7 +184,7 @@ fn a_column_without_a_form_is_refused_when_the_node_is_planned() {
     let fields =
         arrow::datatypes::UnionFields::from_fields([Field::new("x", DataType::Int32, true)]);
     let schema = one(DataType::Union(fields, arrow::datatypes::UnionMode::Sparse));
-    let error = encoder(JsonOptions::default(), schema).err().unwrap();
+    let error = encoder(JsonOptions::default(), &schema).err().unwrap();
     assert_eq!(error.code, "SW3124");
     assert!(error.to_string().contains("column `a`"), "{error}");
 }

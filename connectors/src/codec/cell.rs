@@ -1,29 +1,23 @@
-//! A column made ready to be written row by row as JSON.
+//! Columns made ready to be read row by row: every encoder writes from these.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, StringArray, StringViewArray,
+    new_empty_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Field, FieldRef, Fields, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, FieldRef, Fields, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
-use std::sync::Arc;
+use swiftwater_engine::{Error, Result};
 
-/// How values are written that have several forms.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
-    /// Timestamps as integers.
-    pub(super) epoch: bool,
-    /// Null fields not at all.
-    pub(super) omit_nulls: bool,
-}
+use super::codes;
 
-/// Values of one column, of the types that have a form of their own in JSON.
+/// Values of one column. Types that are written alike are converted to one of these.
 pub(super) enum Values {
     Null,
     Bool(BooleanArray),
@@ -43,7 +37,7 @@ pub(super) enum Values {
     Date(ScalarBuffer<i32>),
     Timestamp(TimeUnit, ScalarBuffer<i64>),
     Decimal(i8, ScalarBuffer<i128>),
-    /// Written without quotes: numbers of rare types as text.
+    /// Numbers of rare types as text.
     Digits(StringArray),
     Struct(Vec<Member>),
     List(OffsetBuffer<i32>, Box<Cell>),
@@ -58,7 +52,8 @@ pub(super) struct Cell {
 
 /// One field of an object.
 pub(super) struct Member {
-    /// `"name":`.
+    pub(super) name: String,
+    /// The name as JSON writes it: `"name":`.
     pub(super) key: Vec<u8>,
     pub(super) cell: Cell,
 }
@@ -68,10 +63,11 @@ impl Member {
     pub(super) fn all(fields: &Fields, columns: &[ArrayRef]) -> Result<Vec<Self>, ArrowError> {
         let members = fields.iter().zip(columns).map(|(field, column)| {
             let mut key = Vec::with_capacity(field.name().len() + 3);
-            super::encode::string(field.name().as_bytes(), &mut key);
+            super::json::string(field.name().as_bytes(), &mut key);
             key.push(b':');
             let cell = Cell::new(column)?;
-            Ok(Self { key, cell })
+            let name = field.name().clone();
+            Ok(Self { name, key, cell })
         });
         members.collect()
     }
@@ -81,7 +77,7 @@ impl Cell {
     /// Makes a column ready.
     ///
     /// # Errors
-    /// Where the type has no form in JSON.
+    /// Where the type has no such form.
     pub(super) fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
         let values = match array.data_type() {
             DataType::Null => {
@@ -102,6 +98,11 @@ impl Cell {
             },
         };
         Ok(Self { nulls: array.nulls().cloned(), values })
+    }
+
+    /// Whether the value of a row is null.
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
     /// A column of a type that is written like another one.
@@ -131,7 +132,7 @@ impl Cell {
             | DataType::Decimal64(..)
             | DataType::Decimal256(..) => DataType::Utf8,
             other => {
-                let message = format!("no JSON form for type {other}");
+                let message = format!("values of type {other} cannot be written in messages");
                 return Err(ArrowError::NotYetImplemented(message));
             }
         };
@@ -200,8 +201,18 @@ fn map(array: &ArrayRef) -> Result<Values, ArrowError> {
     Ok(Values::Map(map.offsets().clone(), keys.as_string::<i32>().clone(), Box::new(values)))
 }
 
-/// Whether a column of this type can be written.
-pub(super) fn check(field: &Field) -> Result<(), ArrowError> {
-    let empty: ArrayRef = arrow::array::new_empty_array(field.data_type());
-    Cell::new(&Arc::clone(&empty)).map(drop)
+/// Checks that all columns can be written.
+///
+/// # Errors
+/// `Config` for the first that cannot.
+pub(super) fn check(schema: &Schema, format: &str) -> Result<()> {
+    for field in schema.fields() {
+        let empty = new_empty_array(field.data_type());
+        Cell::new(&empty).map_err(|e| {
+            let (name, data_type) = (field.name(), field.data_type());
+            let message = format!("encode column `{name}` of type {data_type} as `{format}`");
+            Error::config(codes::UNSUPPORTED_TYPE, message).with_source(e)
+        })?;
+    }
+    Ok(())
 }

@@ -1,16 +1,13 @@
-//! One JSON object becomes one value in each of a set of columns: the fields of a record, or those
-//! of a struct inside it.
+//! One JSON object becomes one row of a group of columns.
 
 use std::collections::HashMap;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::Fields;
-use swiftwater_engine::Result;
+use arrow::datatypes::{DataType, Fields};
 
-use super::column::Column;
 use super::problem::{Outcome, Problem};
 use super::scan::Scanner;
-use super::text;
+use super::{text, value};
+use crate::codec::column::Group;
 
 /// What to do about fields that are absent or that are no columns.
 #[derive(Debug, Clone, Copy)]
@@ -36,14 +33,13 @@ const GUESSES: usize = 64;
 /// How many absent fields the guess may leap over.
 const LEAP: usize = 4;
 
-/// Columns that are filled from objects.
+/// How the objects of one group of columns are read, and how the last ones were spelled.
 #[derive(Debug)]
-pub(super) struct Record {
-    columns: Vec<Column>,
+pub(super) struct Layout {
     by_name: HashMap<Box<[u8]>, usize>,
+    /// For each column that holds objects how these are read.
+    nested: Vec<Option<Self>>,
     rules: Rules,
-    /// Complete rows.
-    len: usize,
     /// The object in which each column got its last value.
     filled: Vec<u64>,
     objects: u64,
@@ -52,66 +48,24 @@ pub(super) struct Record {
     text: Vec<u8>,
 }
 
-impl Record {
-    /// Empty columns for `fields`.
-    pub(super) fn new(fields: &Fields, rules: Rules) -> Result<Self> {
-        let columns =
-            fields.iter().map(|field| Column::new(field, rules)).collect::<Result<Vec<_>>>()?;
+impl Layout {
+    /// For a group of columns for `fields`.
+    pub(super) fn new(fields: &Fields, rules: Rules) -> Self {
         let names = fields.iter().map(|f| f.name().as_bytes().into());
-        Ok(Self {
-            filled: vec![0; columns.len()],
+        Self {
             by_name: names.enumerate().map(|(i, name)| (name, i)).collect(),
-            columns,
+            nested: fields.iter().map(|f| nested(f.data_type(), rules)).collect(),
             rules,
-            len: 0,
+            filled: vec![0; fields.len()],
             objects: 0,
             guesses: Vec::new(),
             text: Vec::new(),
-        })
-    }
-
-    /// Makes room for so many rows.
-    pub(super) fn reserve(&mut self, rows: usize) {
-        for column in &mut self.columns {
-            column.reserve(rows);
         }
-    }
-
-    /// Forgets all but the first rows.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
-        for column in &mut self.columns {
-            column.truncate(len);
-        }
-    }
-
-    /// Complete rows.
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether a row of nulls is allowed.
-    pub(super) fn accepts_nulls(&self) -> bool {
-        self.columns.iter().all(Column::is_nullable)
-    }
-
-    /// Appends a row of nulls.
-    pub(super) fn append_nulls(&mut self) {
-        for column in &mut self.columns {
-            column.append_null();
-        }
-        self.len += 1;
-    }
-
-    /// The columns; the record is empty again.
-    pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>> {
-        self.len = 0;
-        self.columns.iter_mut().map(Column::finish).collect()
     }
 
     /// Reads an object whose `{` is here and appends it as a row. After an error the columns are
     /// as before, except that the caller truncates them where the error is fatal.
-    pub(super) fn object(&mut self, scanner: &mut Scanner<'_>) -> Outcome {
+    pub(super) fn object(&mut self, group: &mut Group, scanner: &mut Scanner<'_>) -> Outcome {
         scanner.open()?;
         self.objects += 1;
         // Wrong values are kept until the end: the rest may turn out not to be JSON at all, or to
@@ -122,18 +76,19 @@ impl Record {
         scanner.space();
         if scanner.peek() == b'}' {
             scanner.close();
-            return self.end(found, problems);
+            return self.end(group, found, problems);
         }
         loop {
             match self.field(scanner, &mut guess)? {
                 Some(index) => {
-                    if self.is_repeated(index) {
+                    if self.is_repeated(group, index) {
                         problems.retain(|(column, _)| *column != Some(index));
                     } else {
                         found += 1;
                     }
-                    if let Some(column) = self.columns.get_mut(index)
-                        && let Err(problem) = column.read(scanner)
+                    if let Some(column) = group.columns.get_mut(index)
+                        && let nested = self.nested.get_mut(index).and_then(Option::as_mut)
+                        && let Err(problem) = value::read(column, nested, scanner)
                     {
                         if problem.is_fatal() {
                             return Err(problem);
@@ -156,7 +111,7 @@ impl Record {
                 }
                 b'}' => {
                     scanner.close();
-                    return self.end(found, problems);
+                    return self.end(group, found, problems);
                 }
                 _ => return scanner.malformed("`,` or `}`"),
             }
@@ -166,7 +121,7 @@ impl Record {
     /// Notes that a column gets a value from this object. Where it has one already, that one is
     /// dropped: the last of several fields with one name counts.
     #[inline]
-    fn is_repeated(&mut self, index: usize) -> bool {
+    fn is_repeated(&mut self, group: &mut Group, index: usize) -> bool {
         let Some(filled) = self.filled.get_mut(index) else {
             return false;
         };
@@ -174,8 +129,9 @@ impl Record {
             *filled = self.objects;
             return false;
         }
-        if let Some(column) = self.columns.get_mut(index) {
-            column.truncate(self.len);
+        let len = group.len();
+        if let Some(column) = group.columns.get_mut(index) {
+            column.truncate(len);
         }
         true
     }
@@ -255,9 +211,14 @@ impl Record {
     }
 
     /// Fills what the object did not hold and completes the row.
-    fn end(&mut self, found: usize, mut problems: Vec<(Option<usize>, Box<Problem>)>) -> Outcome {
-        if found < self.columns.len() {
-            for (column, filled) in self.columns.iter_mut().zip(&self.filled) {
+    fn end(
+        &self,
+        group: &mut Group,
+        found: usize,
+        mut problems: Vec<(Option<usize>, Box<Problem>)>,
+    ) -> Outcome {
+        if found < group.columns.len() {
+            for (column, filled) in group.columns.iter_mut().zip(&self.filled) {
                 if *filled != self.objects {
                     if self.rules.require_all || !column.is_nullable() {
                         let problem = Problem::missing(column.expected()).within(column.name());
@@ -269,13 +230,22 @@ impl Record {
         }
         match problems.into_iter().next() {
             None => {
-                self.len += 1;
+                group.end_row();
                 Ok(())
             }
             Some((_, problem)) => {
-                self.truncate(self.len);
+                group.truncate(group.len());
                 Err(problem)
             }
         }
+    }
+}
+
+/// How the objects in a column of this type are read, where there are any.
+fn nested(data_type: &DataType, rules: Rules) -> Option<Layout> {
+    match data_type {
+        DataType::Struct(fields) => Some(Layout::new(fields, rules)),
+        DataType::List(item) => nested(item.data_type(), rules),
+        _ => None,
     }
 }
