@@ -6,6 +6,8 @@
 
 mod rows;
 
+pub use rows::expected;
+
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;

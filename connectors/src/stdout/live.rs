@@ -82,13 +82,16 @@ impl Live {
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
         let mut text = String::new();
         if self.drawn > 0 {
-            // Up to where the last drawing began, and clear from there.
-            text.push_str(&format!("\x1b[{}F\x1b[J", self.drawn));
+            // Up to where the last drawing began. Each line clears its own rest: what stands below
+            // the table is not ours.
+            text.push_str(&format!("\x1b[{}F", self.drawn));
         }
         // Long lines are cut at the edge: a wrapped one would move the place to draw at.
         text.push_str("\x1b[?7l");
-        let lines = table::draw(&self.schema, &rows, &mut text);
-        text.push_str(&format!("{} rows\n\x1b[?7h", self.total));
+        let mut drawing = String::new();
+        let lines = table::draw(&self.schema, &rows, &mut drawing);
+        text.push_str(&drawing.replace('\n', "\x1b[K\n"));
+        text.push_str(&format!("{} rows\x1b[K\n\x1b[?7h", self.total));
         self.drawn = lines + 1;
         self.changed = false;
         self.drawn_at = now;
@@ -119,13 +122,13 @@ mod tests {
         let mut live = Live::new(first.schema(), vec![0], 2);
         live.take(&first).unwrap();
         let text = live.redraw(Timestamp(0), false).unwrap();
-        assert!(!text.contains("\x1b[J") && text.contains("3 rows"));
+        assert!(!text.contains("\x1b[7F") && text.contains("3 rows"));
         assert_eq!(body(&text).len(), 2);
         assert!(text.contains("11") && text.contains("20") && !text.contains("10"), "{text}");
         live.take(&records(&[(3, 30), (1, 12)])).unwrap();
         assert!(live.redraw(Timestamp(1), false).is_none(), "too early to draw again");
         let text = live.redraw(Timestamp(1), true).unwrap();
-        assert!(text.starts_with("\x1b[7F\x1b[J"), "{text:?}");
+        assert!(text.starts_with("\x1b[7F") && !text.contains("\x1b[J"), "{text:?}");
         assert!(text.contains("12") && text.contains("30") && !text.contains("20"), "{text}");
         assert!(live.redraw(Timestamp(i64::MAX), true).is_none(), "nothing has changed");
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, max, min};
-use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use serde_json::{Map, Value};
 use swiftwater_config::Duration;
@@ -75,11 +76,7 @@ fn prepare(node: &PlannedNode, row: &TestRow, before: Timestamp) -> Result<(Time
     let schema = columns(node)?;
     let mut prepared = Map::new();
     for (name, value) in row.iter().filter(|(name, _)| *name != AT) {
-        let field = schema.field_with_name(name).map_err(|_| {
-            let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-            Error::config("SW4202", format!("set the unknown column `{name}`"))
-                .with_hint(format!("columns: {}", names.join(", ")))
-        })?;
+        let field = find(schema, name)?;
         prepared.insert(name.clone(), readable(field, value)?);
     }
     let at = match row.get(AT) {
@@ -91,16 +88,27 @@ fn prepare(node: &PlannedNode, row: &TestRow, before: Timestamp) -> Result<(Time
         let value = readable(field, row.get(AT).unwrap_or(&Value::Null))?;
         prepared.entry(event_time.column.clone()).or_insert(value);
     }
-    let missing = schema
-        .fields()
-        .iter()
-        .find(|f| !f.is_nullable() && prepared.get(f.name()).is_none_or(Value::is_null));
-    match missing {
-        Some(field) => {
-            let message = format!("leave out the column `{}`, which takes no nulls", field.name());
-            Err(Error::config("SW4202", message))
+    for field in schema.fields().iter().filter(|f| !f.is_nullable()) {
+        let value = prepared.entry(field.name().clone()).or_insert_with(|| nothing(field));
+        if value.is_null() {
+            let message = format!("set the column `{}` to null: it takes none", field.name());
+            return Err(Error::config("SW4202", message));
         }
-        None => Ok((at, prepared)),
+    }
+    Ok((at, prepared))
+}
+
+/// The value of a column that a test leaves out although it takes no nulls: 0, false or empty.
+fn nothing(field: &Field) -> Value {
+    match field.data_type() {
+        DataType::Boolean => false.into(),
+        DataType::List(_) | DataType::LargeList(_) => Value::Array(Vec::new()),
+        DataType::Struct(fields) => {
+            let required = fields.iter().filter(|f| !f.is_nullable());
+            required.map(|f| (f.name().clone(), nothing(f))).collect()
+        }
+        DataType::Utf8 | DataType::Binary => "".into(),
+        _ => 0.into(),
     }
 }
 
@@ -137,15 +145,41 @@ fn readable(field: &Field, value: &Value) -> Result<Value> {
 }
 
 fn decode(node: &PlannedNode, rows: &[&TestRow]) -> Result<RecordBatch> {
-    let schema = columns(node)?;
-    let bad = |error: arrow::error::ArrowError| {
-        Error::config("SW4202", "read the rows of a test").with_source(error)
-    };
+    read(columns(node)?, rows)
+}
+
+/// Reads rows whose values are prepared.
+fn read(schema: &SchemaRef, rows: &[&TestRow]) -> Result<RecordBatch> {
+    let bad =
+        |error: ArrowError| Error::config("SW4202", "read the rows of a test").with_source(error);
     let builder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1));
     let mut decoder = builder.build_decoder().map_err(bad)?;
     decoder.serialize(rows).map_err(bad)?;
     let records = decoder.flush().map_err(bad)?;
     Ok(records.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))))
+}
+
+/// One row as a test writes it, as a batch of the columns it names, in their types in `schema`.
+///
+/// # Errors
+/// `Config` (`SW4202`) for an unknown column and for a value that is none of its column.
+pub fn expected(schema: &SchemaRef, row: &TestRow) -> Result<RecordBatch> {
+    let mut fields = Vec::new();
+    let mut prepared = Map::new();
+    for (name, value) in row {
+        let field = find(schema, name)?;
+        fields.push(field.clone().with_nullable(true));
+        prepared.insert(name.clone(), readable(field, value)?);
+    }
+    read(&Arc::new(Schema::new(fields)), &[&prepared])
+}
+
+fn find<'a>(schema: &'a SchemaRef, name: &str) -> Result<&'a Field> {
+    schema.field_with_name(name).map_err(|_| {
+        let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        Error::config("SW4202", format!("find the unknown column `{name}`"))
+            .with_hint(format!("columns: {}", names.join(", ")))
+    })
 }
 
 fn event_span(node: &PlannedNode, records: &RecordBatch) -> Option<Span> {

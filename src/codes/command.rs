@@ -1,0 +1,82 @@
+//! Codes of the command line and of tests inside topology files.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[
+    (
+        "SW4101",
+        "Standard output does not take what is written.",
+        "Look whether the disk behind it is full. A reader that goes away is no error.",
+    ),
+    (
+        "SW4102",
+        "The log filter cannot be read.",
+        "Write a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by part: `info,swiftwater_connectors=debug`.",
+    ),
+    (
+        "SW4103",
+        "The system does not hand over SIGINT and SIGTERM.",
+        "This is rare; look whether the process runs under an unusual supervisor or sandbox.",
+    ),
+    (
+        "SW4104",
+        "The HTTP interface cannot listen on its address.",
+        "Another process has the port, or the address is not one of this machine. Give another one with `--http`; `--http 0` takes any free port, `--http off` none.",
+    ),
+    (
+        "SW4105",
+        "The file with the HTTP token cannot be used.",
+        "It must be readable and hold one token of 16 characters or more: `openssl rand -hex 32 > token`.",
+    ),
+    (
+        "SW4106",
+        "The HTTP interface would be open to other machines without a token.",
+        "Give `--http-token-file`, or listen on 127.0.0.1.",
+    ),
+    (
+        "SW4107",
+        "The file given with `--env-file` cannot be read.",
+        "Write one NAME=value on each line; lines that start with `#` are skipped.",
+    ),
+    ("SW4108", "The code that was to be explained does not exist.", "Codes look like SW0107."),
+    (
+        "SW4109",
+        "The kind that was named does not exist.",
+        "`swiftwater list` shows all sources, operators, sinks and message formats.",
+    ),
+    (
+        "SW4110",
+        "A file of the reference cannot be written.",
+        "Look whether the directory exists and may be written to.",
+    ),
+    (
+        "SW4201",
+        "A test feeds a source that the topology does not have.",
+        "Name one of the sources under `sources:` in the test's `input`.",
+    ),
+    (
+        "SW4202",
+        "A row of a test names an unknown column, lacks a required one, or holds a value of another type.",
+        "Write the row by the columns of its source or sink; `swiftwater plan` shows them.",
+    ),
+    (
+        "SW4203",
+        "The `at` of a test row is no time since the start of the test.",
+        "Write a duration: `at: 14s`.",
+    ),
+    (
+        "SW4204",
+        "A test expects rows of a sink that the topology does not have.",
+        "Name one of the sinks under `sinks:` in the test's `expect`.",
+    ),
+    (
+        "SW4205",
+        "A test takes a step that this version does not know.",
+        "Leave `then` out of the test.",
+    ),
+    (
+        "SW4206",
+        "Rows that a sink received have no form as JSON, so they cannot be compared.",
+        "Leave the column out before the sink, or convert it with `select`.",
+    ),
+];

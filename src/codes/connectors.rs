@@ -1,0 +1,5 @@
+//! Codes of connectors.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[];

@@ -1,0 +1,5 @@
+//! Codes of formats.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[];

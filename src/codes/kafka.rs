@@ -1,0 +1,5 @@
+//! Codes of kafka.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[];

@@ -1,0 +1,5 @@
+//! Codes of operators.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[];
