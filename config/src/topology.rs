@@ -208,6 +208,28 @@ impl fmt::Debug for NodeConfig {
     }
 }
 
+impl NodeConfig {
+    /// A node with its kind's options and nothing else.
+    #[must_use]
+    pub fn new(role: Role, name: &str, kind: &str, options: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            role,
+            kind: kind.to_owned(),
+            options,
+            inputs: Vec::new(),
+            format: None,
+            schema: None,
+            event_time: None,
+            late: None,
+            on_error: OnError::Fail,
+            parallelism: None,
+            partition_by: Vec::new(),
+            pointer: format!("/{}/{name}", role.section()),
+        }
+    }
+}
+
 /// A whole topology file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopologyConfig {

@@ -14,6 +14,7 @@ use crate::metrics::SinkMetrics;
 pub type Sequence = u64;
 
 /// What a sink is given when it opens.
+#[derive(Clone)]
 pub struct SinkContext {
     /// Name of the topology.
     pub topology: String,

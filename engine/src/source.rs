@@ -40,6 +40,7 @@ pub enum Polled {
 }
 
 /// What a source instance is given when it opens.
+#[derive(Clone)]
 pub struct SourceContext {
     /// Name of the topology.
     pub topology: String,

@@ -9,28 +9,15 @@ use crate::diagnostic::Diagnostic;
 use crate::document::{Content, Entry, Node, join};
 use crate::fields;
 use crate::suggest;
-use crate::topology::{NodeConfig, OnError, PortRef, Role};
+use crate::topology::{NodeConfig, PortRef, Role};
 
 impl Assembler<'_, '_> {
     /// Reads a node, adds it to the nodes and returns its resolved fields.
     pub(super) fn node(&mut self, role: Role, entry: &Entry) -> Value {
         self.check_node_name(role, entry);
         let pointer = join(&format!("/{}", role.section()), &entry.key);
-        let mut config = NodeConfig {
-            name: entry.key.clone(),
-            role,
-            kind: String::new(),
-            options: Value::Null,
-            inputs: Vec::new(),
-            format: None,
-            schema: None,
-            event_time: None,
-            late: None,
-            on_error: OnError::Fail,
-            parallelism: None,
-            partition_by: Vec::new(),
-            pointer: pointer.clone(),
-        };
+        let mut config = NodeConfig::new(role, &entry.key, "", Value::Null);
+        config.pointer.clone_from(&pointer);
         let mut resolved = Map::new();
         if matches!(entry.value.content, Content::Map(_) | Content::Null) {
             self.fields(&mut config, &entry.value, &mut resolved);

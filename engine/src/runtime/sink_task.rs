@@ -13,7 +13,7 @@ use super::retry::Retry;
 use crate::batch::{Batch, Readings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Barrier, Epoch, Message};
-use crate::metrics::{NodeMetrics, SinkMetrics, State};
+use crate::metrics::{NodeMetrics, State};
 use crate::sink::{Sequence, Sink, SinkContext};
 
 /// How often an idle thread looks whether the topology was cancelled.
@@ -33,13 +33,12 @@ struct Taken {
 pub(super) struct SinkTask {
     pub(super) id: SinkId,
     pub(super) sink: Box<dyn Sink>,
-    pub(super) context: Option<SinkContext>,
+    pub(super) context: SinkContext,
     pub(super) inputs: FanIn,
     pub(super) rejects: Rejects,
     pub(super) epochs: Arc<Epochs>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<NodeMetrics>,
-    pub(super) sink_metrics: Arc<SinkMetrics>,
     pub(super) retry: Retry,
     pub(super) progress: Progress,
 }
@@ -75,18 +74,8 @@ impl SinkTask {
     }
 
     fn open(&mut self) -> Result<(), Stopped> {
-        let Some(context) = self.context.take() else {
-            return Ok(());
-        };
-        let (sink, control) = (&mut self.sink, &self.control);
-        let again = || SinkContext {
-            topology: context.topology.clone(),
-            node: context.node.clone(),
-            metrics: Arc::clone(&context.metrics),
-            clock: context.clock.clone(),
-            ..context
-        };
-        self.retry.until_done(control, &self.metrics, || sink.open(again()))?;
+        let (sink, context) = (&mut self.sink, &self.context);
+        self.retry.until_done(&self.control, &self.metrics, || sink.open(context.clone()))?;
         self.control.opened(self.metrics.node());
         Ok(())
     }
@@ -126,7 +115,7 @@ impl SinkTask {
             let error = match self.sink.write(sequence, batch) {
                 Ok(()) => {
                     self.progress.take(sequence, batch);
-                    self.sink_metrics.unacknowledged(self.progress.unacknowledged);
+                    self.context.metrics.unacknowledged(self.progress.unacknowledged);
                     self.retry.succeeded(&self.control, &self.metrics);
                     return Ok(waited);
                 }
@@ -175,9 +164,9 @@ impl SinkTask {
         let mut readings = Readings::polled_at(now);
         while let Some(taken) = self.progress.pop(durable) {
             readings = taken.readings;
-            self.sink_metrics.acknowledged(&taken.readings, taken.rows, now);
+            self.context.metrics.acknowledged(&taken.readings, taken.rows, now);
         }
-        self.sink_metrics.unacknowledged(self.progress.unacknowledged);
+        self.context.metrics.unacknowledged(self.progress.unacknowledged);
         let rejected = self.sink.take_rejected();
         self.rejects.handle(&rejected, readings, &self.control)?;
         while let Some((_, barrier)) =

@@ -8,7 +8,7 @@ use super::control::{Control, Stopped};
 use super::epochs::{Epochs, SourceId};
 use super::retry::Retry;
 use crate::message::{Barrier, Epoch};
-use crate::metrics::{NodeMetrics, SourceMetrics, State};
+use crate::metrics::{NodeMetrics, State};
 use crate::source::{Polled, Source, SourceContext};
 
 /// Longest wait for rows before the thread looks at barriers and signals again. It delays no row.
@@ -17,12 +17,11 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct SourceTask {
     pub(super) id: SourceId,
     pub(super) source: Box<dyn Source>,
-    pub(super) context: Option<SourceContext>,
+    pub(super) context: SourceContext,
     pub(super) chain: Chain,
     pub(super) epochs: Arc<Epochs>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<NodeMetrics>,
-    pub(super) source_metrics: Arc<SourceMetrics>,
     pub(super) retry: Retry,
     pub(super) injected: Epoch,
 }
@@ -37,19 +36,9 @@ impl SourceTask {
     }
 
     fn open(&mut self) -> Result<(), Stopped> {
-        // The context is rebuilt for each try: a source may have taken it apart.
-        let Some(context) = self.context.take() else {
-            return Ok(());
-        };
-        let (source, control) = (&mut self.source, &self.control);
-        let again = || SourceContext {
-            topology: context.topology.clone(),
-            node: context.node.clone(),
-            metrics: Arc::clone(&context.metrics),
-            clock: context.clock.clone(),
-            ..context
-        };
-        self.retry.until_done(control, &self.metrics, || source.open(again()))?;
+        let (source, context) = (&mut self.source, &self.context);
+        let open = || source.open(context.clone());
+        self.retry.until_done(&self.control, &self.metrics, open)?;
         self.epochs.opened(self.id, self.source.committer());
         self.control.opened(self.metrics.node());
         Ok(())
@@ -68,7 +57,7 @@ impl SourceTask {
             }
             let started = Instant::now();
             let polled = self.source.poll(LOOK);
-            let (elapsed, waited) = (started.elapsed(), self.source_metrics.take_waited());
+            let (elapsed, waited) = (started.elapsed(), self.context.metrics.take_waited());
             match polled {
                 Ok(Polled::Rows { batch, rejected, bytes }) => {
                     self.metrics.spent(State::Busy, elapsed.saturating_sub(waited));

@@ -256,21 +256,8 @@ impl SinkOptions for Collect {
 }
 
 fn node(role: Role, name: &str, kind: &str, options: Value, inputs: &[&str]) -> NodeConfig {
-    NodeConfig {
-        name: name.into(),
-        role,
-        kind: kind.into(),
-        options,
-        inputs: inputs.iter().map(|i| PortRef::parse(i)).collect(),
-        format: None,
-        schema: None,
-        event_time: None,
-        late: None,
-        on_error: OnError::Fail,
-        parallelism: None,
-        partition_by: Vec::new(),
-        pointer: format!("/{}/{name}", role.section()),
-    }
+    let inputs = inputs.iter().map(|i| PortRef::parse(i)).collect();
+    NodeConfig { inputs, ..NodeConfig::new(role, name, kind, options) }
 }
 
 fn topology(name: &str, nodes: Vec<NodeConfig>) -> TopologyConfig {

@@ -133,7 +133,6 @@ impl Wiring<'_> {
     ) -> Result<Body> {
         let plan = self.plan;
         let node = plan.nodes.get(head).ok_or_else(|| Error::bug("find a source"))?;
-        let source_metrics = SourceMetrics::new(self.metrics, node.name());
         let context = SourceContext {
             topology: plan.config.name.clone(),
             node: node.name().to_owned(),
@@ -142,19 +141,18 @@ impl Wiring<'_> {
             prefetch_bytes: plan.memory.prefetch_bytes,
             batch_rows: BATCH_ROWS,
             clock: self.control.clock.clone(),
-            metrics: Arc::clone(&source_metrics),
+            metrics: SourceMetrics::new(self.metrics, node.name()),
         };
         let id = self.sources;
         self.sources += 1;
         let task = SourceTask {
             id,
             source: (source.make)(instance).map_err(|e| e.at_node(node.name()))?,
-            context: Some(context),
+            context,
             chain: self.chain(task, instance)?,
             epochs: Arc::clone(&self.epochs),
             control: Arc::clone(self.control),
             metrics: self.metrics_of(head)?,
-            source_metrics,
             retry: Retry::new(&plan.config.retry),
             injected: 0,
         };
@@ -174,14 +172,13 @@ impl Wiring<'_> {
     fn sink_task(&mut self, head: NodeId, sink: &SinkPlan) -> Result<Body> {
         let plan = self.plan;
         let node = plan.nodes.get(head).ok_or_else(|| Error::bug("find a sink"))?;
-        let sink_metrics = SinkMetrics::new(self.metrics, node.name());
         let context = SinkContext {
             topology: plan.config.name.clone(),
             node: node.name().to_owned(),
             buffer_bytes: plan.memory.sink_bytes,
             retry_budget: plan.config.retry.budget.0,
             clock: self.control.clock.clone(),
-            metrics: Arc::clone(&sink_metrics),
+            metrics: SinkMetrics::new(self.metrics, node.name()),
         };
         let id = self.sinks;
         self.sinks += 1;
@@ -189,14 +186,13 @@ impl Wiring<'_> {
         let task = SinkTask {
             id,
             sink: (sink.make)().map_err(|e| e.at_node(node.name()))?,
-            context: Some(context),
+            context,
             // Without state to keep in step a sink need not hold back its faster inputs.
             inputs: FanIn::new(self.receivers.remove(&(head, 0)).unwrap_or_default(), false),
             rejects: self.rejects(head, &node.config.on_error, 0, &metrics),
             epochs: Arc::clone(&self.epochs),
             control: Arc::clone(self.control),
             metrics,
-            sink_metrics,
             retry: Retry::new(&plan.config.retry),
             progress: Progress::default(),
         };

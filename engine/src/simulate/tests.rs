@@ -74,21 +74,8 @@ impl SinkOptions for Given {
 }
 
 fn node(name: &str, role: Role, kind: &str, input: Option<&str>) -> NodeConfig {
-    NodeConfig {
-        name: name.into(),
-        role,
-        kind: kind.into(),
-        options: json!({}),
-        inputs: input.into_iter().map(PortRef::parse).collect(),
-        format: None,
-        schema: None,
-        event_time: None,
-        late: None,
-        on_error: OnError::Fail,
-        parallelism: None,
-        partition_by: Vec::new(),
-        pointer: format!("/{name}"),
-    }
+    let inputs = input.into_iter().map(PortRef::parse).collect();
+    NodeConfig { inputs, ..NodeConfig::new(role, name, kind, json!({})) }
 }
 
 fn plan(on_error: OnError) -> Plan {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde_json::Value;
-use swiftwater_config::{NodeConfig, OnError, PortRef, Role};
+use swiftwater_config::{NodeConfig, PortRef, Role};
 
 use super::rows;
 use crate::batch::{Batch, Readings};
@@ -38,21 +38,8 @@ pub struct Harness {
 /// A node of the kind `O` with these options, as a topology file would give it.
 #[must_use]
 pub fn node<O: OperatorOptions>(options: Value, inputs: usize) -> NodeConfig {
-    NodeConfig {
-        name: "node".into(),
-        role: Role::Operator,
-        kind: O::KIND.into(),
-        options,
-        inputs: (0..inputs).map(|i| PortRef::parse(&format!("in{i}"))).collect(),
-        format: None,
-        schema: None,
-        event_time: None,
-        late: None,
-        on_error: OnError::Fail,
-        parallelism: None,
-        partition_by: Vec::new(),
-        pointer: "/operators/node".into(),
-    }
+    let inputs = (0..inputs).map(|i| PortRef::parse(&format!("in{i}"))).collect();
+    NodeConfig { inputs, ..NodeConfig::new(Role::Operator, "node", O::KIND, options) }
 }
 
 impl Harness {
