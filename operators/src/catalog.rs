@@ -1,7 +1,37 @@
 //! One file an operator. A new operator is its file here, its `mod` line and its line in
 //! [`register`].
 
+mod assert;
+mod filter;
+mod route;
+mod sample;
+mod select;
+mod sql;
+mod throttle;
+mod union;
+mod unnest;
+
 use swiftwater_engine::Registry;
 
+pub use assert::AssertOptions;
+pub use filter::FilterOptions;
+pub use route::RouteOptions;
+pub use sample::SampleOptions;
+pub use select::SelectOptions;
+pub use sql::SqlOptions;
+pub use throttle::ThrottleOptions;
+pub use union::UnionOptions;
+pub use unnest::UnnestOptions;
+
 /// Registers every operator of this crate.
-pub fn register(_registry: &mut Registry) {}
+pub fn register(registry: &mut Registry) {
+    registry.operator::<FilterOptions>();
+    registry.operator::<SelectOptions>();
+    registry.operator::<SqlOptions>();
+    registry.operator::<RouteOptions>();
+    registry.operator::<UnionOptions>();
+    registry.operator::<UnnestOptions>();
+    registry.operator::<SampleOptions>();
+    registry.operator::<ThrottleOptions>();
+    registry.operator::<AssertOptions>();
+}

@@ -12,39 +12,36 @@
 //! - Integer arithmetic that overflows is an error of that row; it never wraps.
 //! - A row that cannot be evaluated is an error of that row (`SW3201`), which `on_error` handles.
 
+mod computed;
 mod dialect;
 pub(crate) mod fault;
-pub(crate) mod functions;
+mod functions;
 mod now;
-mod patterns;
+pub(crate) mod patterns;
 mod refusal;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, DataFusionError, ScalarValue};
-use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion_expr::{ColumnarValue, Expr, ExprSchemable, Operator, Volatility};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, DataFusionError};
+use datafusion_expr::{Expr, ExprSchemable, Volatility};
 use datafusion_optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
-use datafusion_physical_expr::expressions::BinaryExpr;
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use swiftwater_engine::{Error, Result, Timestamp};
 
+pub(crate) use computed::Computed;
+pub use computed::Taken;
 pub(crate) use dialect::{item, statement};
 pub(crate) use functions::{Context, Functions};
-pub(crate) use refusal::refuse_in_expressions;
-
-type Planned<T> = std::result::Result<T, DataFusionError>;
+pub(crate) use refusal::{refuse_in_expression, refuse_in_select};
 
 /// An expression ready to be evaluated.
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: Arc<str>,
-    physical: Arc<dyn PhysicalExpr>,
+    computed: Computed,
     field: FieldRef,
     warnings: Vec<String>,
 }
@@ -58,7 +55,7 @@ impl Expression {
     /// pattern that is not a regular expression.
     pub fn plan(text: &str, schema: &SchemaRef) -> Result<Self> {
         let ast = dialect::expression(text)?;
-        refuse_in_expressions(&ast, text)?;
+        refuse_in_expression(&ast, text)?;
         let context = Context::expression();
         let fail = |e: DataFusionError| fault::planning(&e, text, schema, context.unknown());
         let columns = DFSchema::try_from(Arc::clone(schema)).map_err(fail)?;
@@ -77,11 +74,10 @@ impl Expression {
         patterns::check(&logical, text)?;
         let warnings = warnings(&logical);
         let columns = Arc::new(DFSchema::try_from(Arc::clone(schema)).map_err(fail)?);
-        let logical = coerce(logical, &columns).map_err(fail)?;
+        let logical = simplify(logical, &columns).map_err(fail)?;
         let (_, field) = logical.to_field(&columns).map_err(fail)?;
-        let physical = physical(&logical, &columns).map_err(fail)?;
-        probe(&physical, schema, field.data_type()).map_err(fail)?;
-        Ok(Self { text: text.into(), physical, field, warnings })
+        let computed = Computed::new(&logical, &columns, &fault::quote(text)).map_err(fail)?;
+        Ok(Self { text: text.into(), computed, field, warnings })
     }
 
     /// Type and nullability of the result.
@@ -105,10 +101,7 @@ impl Expression {
     /// The columns it reads, by number, in ascending order.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
-        let columns = datafusion_physical_expr::utils::collect_columns(&self.physical);
-        let mut columns: Vec<_> = columns.iter().map(|c| c.index()).collect();
-        columns.sort_unstable();
-        columns
+        self.computed.columns()
     }
 
     /// One value for each row of `records`, which must have the columns it was planned for.
@@ -116,24 +109,8 @@ impl Expression {
     /// # Errors
     /// `Data` (`SW3201`) where a row cannot be evaluated.
     pub fn evaluate(&self, records: &RecordBatch, now: Timestamp) -> Result<ArrayRef> {
-        let value = self.value(records, now)?;
-        value.into_array(records.num_rows()).map_err(|e| fault::running(&e, &self.text))
+        self.computed.evaluate(records, now)
     }
-
-    fn value(&self, records: &RecordBatch, now: Timestamp) -> Result<ColumnarValue> {
-        now::at(now, || self.physical.evaluate(records)).map_err(|e| fault::running(&e, &self.text))
-    }
-}
-
-/// Which rows of a batch a predicate takes.
-#[derive(Debug)]
-pub enum Taken {
-    /// All of them.
-    All,
-    /// None of them.
-    None,
-    /// Those that are set; the mask has no nulls.
-    Some(BooleanArray),
 }
 
 /// An expression whose answer is true, false or unknown.
@@ -176,33 +153,12 @@ impl Predicate {
     /// # Errors
     /// `Data` (`SW3201`) where a row cannot be evaluated.
     pub fn take(&self, records: &RecordBatch, now: Timestamp) -> Result<Taken> {
-        let mask = match self.0.value(records, now)? {
-            ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))) => return Ok(Taken::All),
-            ColumnarValue::Scalar(_) => return Ok(Taken::None),
-            ColumnarValue::Array(array) => match array.as_boolean_opt() {
-                Some(mask) => mask.clone(),
-                None => return Ok(Taken::None),
-            },
-        };
-        Ok(Taken::of(&mask))
-    }
-}
-
-impl Taken {
-    /// Rows of a mask; null is not taken.
-    #[must_use]
-    pub fn of(mask: &BooleanArray) -> Self {
-        match mask.true_count() {
-            0 => Self::None,
-            all if all == mask.len() => Self::All,
-            _ if mask.null_count() > 0 => Self::Some(arrow::compute::prep_null_mask_filter(mask)),
-            _ => Self::Some(mask.clone()),
-        }
+        self.0.computed.take(records, now)
     }
 }
 
 /// Adds the casts that SQL implies, and folds what is constant.
-fn coerce(logical: Expr, columns: &Arc<DFSchema>) -> Planned<Expr> {
+fn simplify(logical: Expr, columns: &Arc<DFSchema>) -> Result<Expr, DataFusionError> {
     let context = SimplifyContext::builder()
         .with_schema(Arc::clone(columns))
         .with_config_options(Arc::clone(Functions::get().options()))
@@ -212,48 +168,9 @@ fn coerce(logical: Expr, columns: &Arc<DFSchema>) -> Planned<Expr> {
     simplifier.simplify(coerced)
 }
 
-/// The vectorised form, with arithmetic that reports an overflow instead of wrapping around.
-pub(crate) fn physical(logical: &Expr, columns: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
-    let mut properties = ExecutionProps::new();
-    properties.config_options = Some(Arc::clone(Functions::get().options()));
-    let planning = PhysicalPlanningContext::default();
-    let physical = create_physical_expr(logical, columns, &properties, &planning)?;
-    let checked = physical.transform_up(|node| {
-        let Some(binary) = node.downcast_ref::<BinaryExpr>() else {
-            return Ok(Transformed::no(node));
-        };
-        match binary.op() {
-            Operator::Plus | Operator::Minus | Operator::Multiply => {
-                let checked = binary.clone().with_fail_on_overflow(true);
-                Ok(Transformed::yes(Arc::new(checked) as Arc<dyn PhysicalExpr>))
-            }
-            _ => Ok(Transformed::no(node)),
-        }
-    })?;
-    Ok(checked.data)
-}
-
-/// Evaluates on a batch without rows: kernels that do not know a type say so now, not at 3 a.m.
-pub(crate) fn probe(
-    physical: &Arc<dyn PhysicalExpr>,
-    schema: &SchemaRef,
-    declared: &DataType,
-) -> Planned<()> {
-    let empty = RecordBatch::new_empty(Arc::clone(schema));
-    let value = now::at(Timestamp(0), || physical.evaluate(&empty))?;
-    if value.data_type() == *declared {
-        return Ok(());
-    }
-    Err(DataFusionError::Plan(format!(
-        "the result is {} where {declared} was promised",
-        value.data_type()
-    )))
-}
-
 /// What is worth knowing about an expression that gives another answer each time.
 pub(crate) fn warnings(logical: &Expr) -> Vec<String> {
     let mut found = Vec::new();
-    // The closure cannot fail, so the walk cannot either.
     let walked = logical.apply(|node| {
         if let Expr::ScalarFunction(call) = node
             && call.func.signature().volatility == Volatility::Volatile
@@ -269,11 +186,6 @@ pub(crate) fn warnings(logical: &Expr) -> Vec<String> {
     found.sort();
     found.dedup();
     found
-}
-
-/// The value of `schema`'s column number `index` in words, for messages.
-pub(crate) fn column_name(schema: &Schema, index: usize) -> &str {
-    schema.fields().get(index).map_or("", |f| f.name().as_str())
 }
 
 #[cfg(test)]

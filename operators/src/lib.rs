@@ -2,6 +2,10 @@
 
 pub mod catalog;
 pub mod expression;
+mod quality;
+mod query;
+mod row_hash;
+mod unnest;
 
 pub use catalog::register;
 pub use expression::{Expression, Predicate, Taken};

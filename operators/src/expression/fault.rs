@@ -49,22 +49,28 @@ fn position(line: &str, column: &str, text: &str) -> String {
 }
 
 /// The text was read, but does not fit the columns.
-pub(super) fn planning(
+pub(crate) fn planning(
     error: &DataFusionError,
     text: &str,
     schema: &Schema,
     unknown: Option<Unknown>,
 ) -> Error {
     let root = root(error);
-    if let DataFusionError::SchemaError(schema_error, _) = root
-        && let SchemaError::FieldNotFound { field, .. } = schema_error.as_ref()
-    {
-        return unknown_column(field.name(), text, schema);
+    if let DataFusionError::SchemaError(schema_error, _) = root {
+        return match schema_error.as_ref() {
+            SchemaError::FieldNotFound { field, .. } => unknown_column(field.name(), text, schema),
+            SchemaError::AmbiguousReference { field } => duplicate(field.name(), text),
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => duplicate(name, text),
+        };
     }
     if let Some(unknown) = unknown {
         return unknown_function(&unknown, text);
     }
     let message = lowercase_first(&clean(root));
+    if let Some(name) = repeated_name(&message) {
+        return duplicate(name, text);
+    }
     Error::config("SW0303", format!("plan {}: {message}", quote(text)))
         .with_hint(format!("columns: {}", columns(schema)))
 }
@@ -84,6 +90,20 @@ pub(crate) fn unknown_column(name: &str, text: &str, schema: &Schema) -> Error {
     };
     let message = format!("unknown column `{name}` in {}{at}", quote(text));
     Error::config("SW0301", message).with_hint(format!("{hint}columns: {}", columns(schema)))
+}
+
+/// The name in `projections require unique expression names but the expression "t.name" …`.
+fn repeated_name(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("unique expression names but the expression \"")?;
+    let (name, _) = rest.split_once('"')?;
+    Some(name.rsplit('.').next().unwrap_or(name))
+}
+
+/// Two columns of the result have one name.
+pub(crate) fn duplicate(name: &str, text: &str) -> Error {
+    let message = format!("name two columns `{name}` in {}", quote(text));
+    Error::config("SW0307", message)
+        .with_hint(format!("write `* EXCEPT ({name})`, or another name after AS"))
 }
 
 fn unknown_function(unknown: &Unknown, text: &str) -> Error {
@@ -106,10 +126,10 @@ fn unknown_function(unknown: &Unknown, text: &str) -> Error {
         .with_hint(hint)
 }
 
-/// A row could not be evaluated.
-pub(super) fn running(error: &DataFusionError, text: &str) -> Error {
+/// A row could not be evaluated; `what` is the expression in backquotes, or what it fills.
+pub(super) fn running(error: &DataFusionError, what: &str) -> Error {
     let message = lowercase_first(&clean(root(error)));
-    Error::data("SW3201", format!("evaluate {}: {message}", quote(text)))
+    Error::data("SW3201", format!("evaluate {what}: {message}"))
 }
 
 /// An expression in backquotes, cut where it is long.

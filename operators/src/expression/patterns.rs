@@ -11,7 +11,7 @@ use super::fault::quote;
 ///
 /// # Errors
 /// `Config` (`SW0306`), quoting the pattern and the reason.
-pub(super) fn check(logical: &Expr, text: &str) -> Result<()> {
+pub(crate) fn check(logical: &Expr, text: &str) -> Result<()> {
     let mut wrong = None;
     let walked = logical.apply(|node| {
         let found = pattern(node).and_then(|p| Some((p, regex::Regex::new(p).err()?)));

@@ -7,12 +7,24 @@ use swiftwater_engine::{Error, Result};
 
 use super::fault::quote;
 
-/// Refuses subqueries and window functions anywhere in `ast`.
+/// Refuses subqueries, window functions and UNNEST anywhere in `ast`.
 ///
 /// # Errors
 /// `Config` (`SW0305`) with the operator to use instead.
-pub(crate) fn refuse_in_expressions(ast: &impl Visit, text: &str) -> Result<()> {
-    match ast.visit(&mut Search) {
+pub(crate) fn refuse_in_expression(ast: &impl Visit, text: &str) -> Result<()> {
+    search(ast, text, &mut Search { allow_unnest: false })
+}
+
+/// Refuses subqueries and window functions anywhere in a clause of a SELECT.
+///
+/// # Errors
+/// `Config` (`SW0305`) with the operator to use instead.
+pub(crate) fn refuse_in_select(ast: &impl Visit, text: &str) -> Result<()> {
+    search(ast, text, &mut Search { allow_unnest: true })
+}
+
+fn search(ast: &impl Visit, text: &str, search: &mut Search) -> Result<()> {
+    match ast.visit(search) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(Found { what, instead }) => {
             let message = format!("use {what} in {}", quote(text));
@@ -21,7 +33,9 @@ pub(crate) fn refuse_in_expressions(ast: &impl Visit, text: &str) -> Result<()> 
     }
 }
 
-struct Search;
+struct Search {
+    allow_unnest: bool,
+}
 
 struct Found {
     what: &'static str,
@@ -39,13 +53,23 @@ impl Visitor for Search {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Found> {
-        match expr {
-            Expr::Function(call) if call.over.is_some() => ControlFlow::Break(Found {
+        let Expr::Function(call) = expr else {
+            return ControlFlow::Continue(());
+        };
+        let name = call.name.to_string().to_lowercase();
+        if call.over.is_some() {
+            return ControlFlow::Break(Found {
                 what: "a window function (OVER)",
-                instead: "rows are seen one batch at a time; a `window`, `top` or `lag` node \
-                          looks at several",
-            }),
-            _ => ControlFlow::Continue(()),
+                instead: "rows are seen one batch at a time; a `window`, `top` or `lag` node looks \
+                          at several",
+            });
         }
+        if !self.allow_unnest && (name == "unnest" || name == "unnest_outer") {
+            return ControlFlow::Break(Found {
+                what: "UNNEST, which makes several rows of one",
+                instead: "use an `unnest` node, or the SELECT list of a `sql` node",
+            });
+        }
+        ControlFlow::Continue(())
     }
 }
