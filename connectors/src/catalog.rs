@@ -2,10 +2,14 @@
 
 mod blackhole;
 mod generate;
+mod kafka_sink;
+mod kafka_source;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
 pub use generate::{GenerateOptions, Preset};
+pub use kafka_sink::KafkaSinkOptions;
+pub use kafka_source::KafkaSourceOptions;
 pub use stdout::{StdoutOptions, View};
 
 use swiftwater_engine::Registry;
@@ -16,8 +20,10 @@ use crate::codec;
 pub fn register(registry: &mut Registry) {
     // Sources.
     registry.source::<GenerateOptions>();
+    registry.source::<KafkaSourceOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
+    registry.sink::<KafkaSinkOptions>();
     registry.sink::<StdoutOptions>();
     // Formats.
     registry.format::<codec::JsonOptions>("json");

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod codec;
 pub mod event_time;
 mod generate;
+mod kafka;
 mod stdout;
 mod unused_fields;
 

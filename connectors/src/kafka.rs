@@ -1,0 +1,34 @@
+//! How Swiftwater speaks Kafka.
+//!
+//! A source instance is one member of a consumer group with two threads: one polls the group
+//! ([`member`]), one takes messages from a queue of its own ([`reader`]). A sink is one idempotent
+//! producer on the sink's thread ([`writer`]). What both share is in [`client`], [`security`] and [`context`].
+
+pub(crate) mod admin;
+mod assignment;
+pub(crate) mod bounds;
+pub(crate) mod client;
+pub(crate) mod columns;
+mod commit;
+mod context;
+mod delivery;
+pub(crate) mod embedded;
+pub(crate) mod ends;
+pub(crate) mod envelope;
+mod faults;
+mod ffi;
+pub(crate) mod keys;
+mod lag;
+mod member;
+pub(crate) mod moment;
+mod murmur2;
+mod oauth;
+pub(crate) mod producing;
+mod reader;
+pub(crate) mod rows;
+pub(crate) mod security;
+pub(crate) mod settings;
+pub(crate) mod sink;
+pub(crate) mod source;
+mod topics;
+mod writer;

@@ -1,0 +1,182 @@
+//! The partitions that a source instance reads, and how far it has come in each.
+//!
+//! One lock orders the three threads that touch them: taking messages and saying whose they are is
+//! one step, and so are assigning and unassigning a partition. A message is therefore never counted
+//! for an earlier or later ownership of its partition.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use swiftwater_engine::Position;
+
+use super::context::Split;
+
+/// One partition during one ownership.
+pub(super) struct Partition {
+    pub(super) topic: Arc<str>,
+    pub(super) number: i32,
+    /// `topic/number`: its name in positions and metrics.
+    pub(super) label: String,
+    /// Offset of the first record that a bounded source does not read.
+    pub(super) end: i64,
+    next: AtomicI64,
+    committed: AtomicI64,
+    passed: AtomicBool,
+}
+
+impl Partition {
+    /// A partition that is read from `next` on; `committed` is -1 where the group has no offset.
+    pub(super) fn new(topic: Arc<str>, number: i32, next: i64, committed: i64, end: i64) -> Self {
+        Self {
+            label: label(&topic, number),
+            topic,
+            number,
+            end,
+            next: AtomicI64::new(next),
+            committed: AtomicI64::new(committed),
+            passed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn split(&self) -> Split {
+        (self.topic.as_ref().to_owned(), self.number)
+    }
+
+    /// Offset after the last record handed over.
+    pub(super) fn next(&self) -> i64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// Takes the record at `offset`; `false` where it was handed over before or lies behind the end.
+    pub(super) fn take(&self, offset: i64) -> bool {
+        let fits = offset >= self.next.load(Ordering::Relaxed) && offset < self.end;
+        if fits {
+            self.next.store(offset + 1, Ordering::Release);
+        } else if offset >= self.end {
+            self.next.fetch_max(self.end, Ordering::AcqRel);
+        }
+        fits
+    }
+
+    /// The record at `offset` was taken but could not be handed over yet.
+    pub(super) fn take_back(&self, offset: i64) {
+        self.next.fetch_min(offset, Ordering::AcqRel);
+    }
+
+    /// The record at `offset` is handed over.
+    pub(super) fn hand_over(&self, offset: i64) {
+        self.next.fetch_max(offset + 1, Ordering::AcqRel);
+    }
+
+    /// Nothing is left before the end, though the last offsets held no records.
+    pub(super) fn finish(&self) {
+        self.next.fetch_max(self.end, Ordering::AcqRel);
+    }
+
+    /// Whether everything before the end was handed over.
+    pub(super) fn is_finished(&self) -> bool {
+        self.next() >= self.end
+    }
+
+    /// The client has fetched everything before the end: once its queue is empty, the partition is
+    /// finished, though the last offsets may hold markers or nothing instead of records.
+    pub(super) fn set_passed(&self, passed: bool) {
+        self.passed.store(passed, Ordering::Release);
+    }
+
+    pub(super) fn is_passed(&self) -> bool {
+        self.passed.load(Ordering::Acquire)
+    }
+
+    /// Whether `offset` is to be committed; remembers that it was. With `again` also an offset that
+    /// was asked for before.
+    pub(super) fn commits(&self, offset: i64, again: bool) -> bool {
+        let before = self.committed.fetch_max(offset, Ordering::AcqRel);
+        offset > before || (again && offset == before)
+    }
+
+    /// A commit failed: the next epoch asks again.
+    pub(super) fn forget_commit(&self) {
+        self.committed.store(-1, Ordering::Release);
+    }
+}
+
+/// `topic/number`.
+pub(super) fn label(topic: &str, number: i32) -> String {
+    format!("{topic}/{number}")
+}
+
+/// Partitions by label.
+pub(super) type Owned = BTreeMap<String, Arc<Partition>>;
+
+/// The partitions of one instance.
+#[derive(Default)]
+pub(super) struct Assignment {
+    owned: Mutex<Owned>,
+    changes: AtomicU64,
+    emptied: AtomicU64,
+}
+
+impl Assignment {
+    /// Holds the assignment as it is.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says, with the lock held, that partitions came or went.
+    pub(super) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often partitions came or went.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The reader found the queue empty: nothing holds it back.
+    pub(super) fn emptied(&self) {
+        self.emptied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the reader found the queue empty.
+    pub(super) fn times_emptied(&self) -> u64 {
+        self.emptied.load(Ordering::Relaxed)
+    }
+
+    /// The position after what was handed over.
+    pub(super) fn position(&self) -> Position {
+        Position(self.lock().values().map(|p| (p.label.clone(), p.next())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(next: i64, committed: i64, end: i64) -> Partition {
+        Partition::new("t".into(), 0, next, committed, end)
+    }
+
+    #[test]
+    fn a_record_is_handed_over_once_and_never_behind_the_end() {
+        let p = partition(5, -1, 9);
+        assert!(p.take(5) && p.take(7));
+        assert!(!p.take(5) && !p.take(7), "fetched again after a rebalance");
+        assert!(!p.is_finished());
+        assert!(!p.take(12), "the records before the end were compacted away");
+        assert!(p.is_finished());
+        assert_eq!(p.next(), 9);
+    }
+
+    #[test]
+    fn commits_never_go_back() {
+        let p = partition(5, -1, i64::MAX);
+        assert!(p.commits(5, false), "the start is committed where the group had nothing");
+        assert!(p.commits(9, false));
+        assert!(!p.commits(7, false), "an epoch of an earlier ownership");
+        assert!(!p.commits(9, false) && p.commits(9, true));
+        p.forget_commit();
+        assert!(p.commits(9, false));
+    }
+}

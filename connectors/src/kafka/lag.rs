@@ -1,0 +1,179 @@
+//! From librdkafka's statistics to the source's metrics: lag, backlog, and partitions that stand
+//! still although they have something to read and nothing holds them back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use swiftwater_engine::metrics::SourceMetrics;
+
+use super::assignment::{Assignment, Partition};
+
+/// A partition that stands still for so long is told.
+const STALLED_AFTER: Duration = Duration::from_secs(60);
+/// Weight of the newest interval in the rate of reading.
+const NEWEST: f64 = 0.3;
+
+#[derive(Deserialize)]
+struct Statistics {
+    #[serde(default)]
+    topics: HashMap<String, Topic>,
+}
+
+#[derive(Deserialize)]
+struct Topic {
+    #[serde(default)]
+    partitions: HashMap<String, Fetched>,
+}
+
+/// What librdkafka knows of a partition.
+#[derive(Deserialize)]
+struct Fetched {
+    fetch_state: String,
+    /// The application's position; unlike ours it moves over markers of transactions.
+    app_offset: i64,
+    /// End of the log at which the client last arrived.
+    eof_offset: i64,
+    hi_offset: i64,
+    ls_offset: i64,
+}
+
+/// Seconds of backlog of all instances of a node: the slowest counts.
+#[derive(Default)]
+pub(crate) struct Backlog(Mutex<HashMap<usize, f64>>);
+
+impl Backlog {
+    fn report(&self, instance: usize, seconds: f64) -> f64 {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(instance, seconds);
+        all.values().copied().fold(0.0, f64::max)
+    }
+}
+
+/// How long a partition has stood where it stands.
+struct Watch {
+    next: i64,
+    since: Instant,
+    emptied: u64,
+    stalled: bool,
+    /// The client had fetched everything before the end already the last time.
+    passed: bool,
+}
+
+/// Follows the partitions of one instance.
+pub(super) struct Lag {
+    node: String,
+    instance: usize,
+    read_committed: bool,
+    metrics: Arc<SourceMetrics>,
+    backlog: Arc<Backlog>,
+    watches: HashMap<String, Watch>,
+    rate: f64,
+    last: Instant,
+}
+
+impl Lag {
+    pub(super) fn new(
+        node: &str,
+        instance: usize,
+        read_committed: bool,
+        metrics: Arc<SourceMetrics>,
+        backlog: Arc<Backlog>,
+    ) -> Self {
+        Self {
+            node: node.to_owned(),
+            instance,
+            read_committed,
+            metrics,
+            backlog,
+            watches: HashMap::new(),
+            rate: 0.0,
+            last: Instant::now(),
+        }
+    }
+
+    /// Forgets a partition that went.
+    pub(super) fn forget(&mut self, label: &str) {
+        self.watches.remove(label);
+        self.metrics.forget(label);
+    }
+
+    /// Takes new statistics into account.
+    pub(super) fn update(&mut self, statistics: &[u8], assignment: &Assignment) {
+        let Ok(statistics) = serde_json::from_slice::<Statistics>(statistics) else {
+            tracing::debug!(node = self.node.as_str(), "statistics that are not understood");
+            return;
+        };
+        let now = Instant::now();
+        let owned: Vec<Arc<Partition>> = assignment.lock().values().map(Arc::clone).collect();
+        let (mut lag, mut read) = (0, 0);
+        for partition in owned {
+            let topic = statistics.topics.get(partition.topic.as_ref());
+            let number = partition.number.to_string();
+            let Some(fetched) = topic.and_then(|t| t.partitions.get(&number)) else {
+                continue;
+            };
+            let (behind, moved) = self.follow(&partition, fetched, assignment.times_emptied(), now);
+            lag += behind;
+            read += moved;
+        }
+        self.show_backlog(lag, read, now);
+    }
+
+    /// Returns the partition's lag and how many offsets were read since the last time.
+    fn follow(
+        &mut self,
+        p: &Partition,
+        fetched: &Fetched,
+        emptied: u64,
+        now: Instant,
+    ) -> (i64, i64) {
+        let next = p.next();
+        let log_end = if self.read_committed { fetched.ls_offset } else { fetched.hi_offset };
+        // Before the first answer to a fetch the end is not known.
+        let behind = (log_end.min(p.end) - next.max(fetched.app_offset)).max(0);
+        if log_end >= 0 {
+            self.metrics.lag(&p.label, behind);
+        }
+        let fresh = Watch { next, since: now, emptied, stalled: false, passed: false };
+        let watch = self.watches.entry(p.label.clone()).or_insert(fresh);
+        let moved = (next - watch.next).max(0);
+        // A rebalance makes the client fetch again what it held: once is not enough to believe it.
+        let passed = fetched.eof_offset >= p.end && fetched.fetch_state == "active" && moved == 0;
+        p.set_passed(passed && watch.passed);
+        watch.passed = passed;
+        // No lag, a step forward or a reader that never ran dry: not the partition's fault.
+        if behind == 0 || next != watch.next || emptied == watch.emptied {
+            (watch.next, watch.since) = (next, now);
+        }
+        watch.emptied = emptied;
+        let stalled = now.duration_since(watch.since) >= STALLED_AFTER;
+        if stalled && !watch.stalled {
+            tracing::warn!(
+                node = self.node.as_str(),
+                partition = p.label.as_str(),
+                offset = next,
+                lag = behind,
+                "partition stands still"
+            );
+        }
+        watch.stalled = stalled;
+        self.metrics.stalled(&p.label, stalled);
+        (behind, moved)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a metric")]
+    fn show_backlog(&mut self, lag: i64, read: i64, now: Instant) {
+        let elapsed = now.duration_since(self.last).as_secs_f64().max(1e-3);
+        self.last = now;
+        if read > 0 {
+            let newest = read as f64 / elapsed;
+            self.rate =
+                if self.rate > 0.0 { self.rate * (1.0 - NEWEST) + newest * NEWEST } else { newest };
+        }
+        // Where nothing was ever read, one row a second is a rate as good as any.
+        let seconds = if lag == 0 { 0.0 } else { lag as f64 / self.rate.max(1.0) };
+        self.metrics.backlog_seconds(self.backlog.report(self.instance, seconds));
+    }
+}
