@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
-use swiftwater_config::Role;
+use swiftwater_config::{Kinds, Role};
 
 use crate::error::{Error, Result};
 use crate::kind::{
@@ -121,6 +121,25 @@ impl Registry {
     #[must_use]
     pub fn manuals(&self) -> &[Manual] {
         &self.manuals
+    }
+
+    /// The names of all kinds and formats with the schemas of their options, to check a file
+    /// against.
+    #[must_use]
+    pub fn kinds(&self) -> Kinds {
+        let mut kinds = Kinds::default();
+        for manual in &self.manuals {
+            let section = match manual.role {
+                Role::Source => &mut kinds.sources,
+                Role::Operator => &mut kinds.operators,
+                Role::Sink => &mut kinds.sinks,
+            };
+            section.insert(manual.kind.to_owned(), manual.schema.clone());
+        }
+        for format in &self.formats {
+            kinds.formats.insert(format.name.to_owned(), format.schema.clone());
+        }
+        kinds
     }
 
     /// The manual of one kind.

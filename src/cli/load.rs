@@ -58,7 +58,7 @@ impl Loader {
     /// A loader that takes values from `environment`.
     pub(super) fn with(environment: Box<dyn Environment>) -> Self {
         let registry = kinds::registry();
-        let kinds = kinds::of(&registry);
+        let kinds = registry.kinds();
         Self { registry, kinds, environment }
     }
 
