@@ -24,9 +24,10 @@ free_port() {
   done
 }
 
-# Runs a command in a session of its own, so that Ctrl-C in the terminal does not reach it.
+# Becomes a command in a session of its own, so that Ctrl-C in the terminal does not reach it. To be run with `&`; exec
+# makes $! the process id of the command and not that of a shell around it.
 detached() {
-  if command -v setsid >/dev/null; then setsid "$@"; else nohup "$@"; fi
+  if command -v setsid >/dev/null; then exec setsid "$@"; else exec nohup "$@"; fi
 }
 
 launch() {
