@@ -11,6 +11,7 @@ use crate::fields::{self, TopologyFields};
 use crate::kinds::Kinds;
 use crate::suggest;
 use crate::topology::{NodeConfig, Role};
+use crate::validate::Doubt;
 
 mod format;
 mod name;
@@ -25,8 +26,8 @@ pub(crate) struct Assembled<'e> {
     pub(crate) fields: Option<TopologyFields>,
     /// All nodes.
     pub(crate) nodes: Vec<NodeConfig>,
-    /// Nodes whose inputs could not be read: nothing can be said about what they leave unread.
-    pub(crate) doubtful: bool,
+    /// What could not be read.
+    pub(crate) doubt: Doubt,
     /// The file with its interpolations filled in.
     pub(crate) resolved: Value,
 }
@@ -43,11 +44,11 @@ pub(crate) fn assemble<'e>(
         common: fields::node_fields(),
         checker: Checker::new(environment),
         nodes: Vec::new(),
-        doubtful: false,
+        doubt: Doubt::default(),
     };
     let (fields, resolved) = assembler.file(root);
-    let Assembler { checker, nodes, doubtful, .. } = assembler;
-    Assembled { checker, fields, nodes, doubtful, resolved: Value::Object(resolved) }
+    let Assembler { checker, nodes, doubt, .. } = assembler;
+    Assembled { checker, fields, nodes, doubt, resolved: Value::Object(resolved) }
 }
 
 struct Assembler<'k, 'e> {
@@ -56,7 +57,7 @@ struct Assembler<'k, 'e> {
     common: Value,
     checker: Checker<'e>,
     nodes: Vec<NodeConfig>,
-    doubtful: bool,
+    doubt: Doubt,
 }
 
 impl Assembler<'_, '_> {
@@ -137,11 +138,11 @@ impl Assembler<'_, '_> {
                 let hint = format!("write `{name}: {{my_name: {{…}}}}`");
                 let diagnostic = Diagnostic::error("SW0104", format!("/{name}"), message);
                 self.report(diagnostic.with_hint(hint));
-                self.doubtful = true;
+                self.doubt.nodes = true;
                 return resolved;
             }
             None if meant.iter().any(|meant| meant == name) => {
-                self.doubtful = true;
+                self.doubt.nodes = true;
                 return resolved;
             }
             None => {}

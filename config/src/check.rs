@@ -163,7 +163,7 @@ impl<'e> Checker<'e> {
         if let Some(branches) = rule.branches() {
             return self.union(rule, &branches, given, at);
         }
-        if rule.get("deprecated") == Some(&Value::Bool(true)) {
+        if rule.is_deprecated() {
             let message = format!("`{}` is deprecated", at.path);
             let mut warning = Diagnostic::warning("SW0123", &at.pointer, message);
             warning.hint = rule.summary().map(str::to_owned);

@@ -1,5 +1,7 @@
 //! A topology file as a tree of values in which each knows its place.
 
+use std::fmt;
+
 use serde_json::{Map, Number, Value};
 
 use crate::diagnostic::Location;
@@ -76,6 +78,29 @@ impl Node {
         }
     }
 
+    /// The value at a JSON pointer.
+    pub(crate) fn at(&self, pointer: &str) -> Option<&Self> {
+        let mut node = self;
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            node = match &node.content {
+                Content::List(items) => items.get(step.parse::<usize>().ok()?)?,
+                _ => &node.entry(&step)?.value,
+            };
+        }
+        Some(node)
+    }
+
+    /// The text at a JSON pointer as messages may quote it: what an interpolation became is not
+    /// shown, but what it was written as.
+    pub(crate) fn quotable(&self, pointer: &str, resolved: &str) -> String {
+        let text = match self.at(pointer).map(|node| &node.content) {
+            Some(Content::Text(text)) if crate::interpolate::is_template(text) => text,
+            _ => resolved,
+        };
+        crate::secrecy::scrub_urls(text)
+    }
+
     /// What it is, for messages; never the value itself.
     pub(crate) fn noun(&self) -> &'static str {
         match &self.content {
@@ -87,6 +112,11 @@ impl Node {
             Content::Map(_) => "a map",
         }
     }
+}
+
+/// The lines of a text as YAML counts them: a carriage return ends one too.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// Appends one step to a JSON pointer (RFC 6901).
@@ -104,10 +134,17 @@ pub(crate) fn join(pointer: &str, key: &str) -> String {
     joined
 }
 
-/// A file that was read: its tree, before interpolation.
-#[derive(Debug, Clone, PartialEq)]
+/// A file that was read: its tree, before interpolation. `Debug` does not show it, because literals
+/// may be secrets.
+#[derive(Clone, PartialEq)]
 pub struct Document {
     pub(crate) root: Node,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Document(…)")
+    }
 }
 
 impl Document {

@@ -20,6 +20,7 @@ pub mod source_map;
 mod suggest;
 mod syntax;
 pub mod topology;
+pub mod topology_schema;
 mod unavailable;
 pub mod units;
 mod validate;
@@ -39,4 +40,5 @@ pub use topology::{
     CheckpointConfig, EventTimeConfig, FormatConfig, Guarantee, NodeConfig, OnError, PortRef,
     RetryConfig, Role, TopologyConfig,
 };
+pub use topology_schema::topology_schema;
 pub use units::{ByteSize, Duration};

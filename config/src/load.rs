@@ -91,10 +91,10 @@ fn parse_named(
         }
     };
     let assembled = assemble(&document.root, kinds, env);
-    let Assembled { checker, fields, nodes, doubtful, resolved } = assembled;
+    let Assembled { checker, fields, nodes, doubt, resolved } = assembled;
     let mut found = Diagnostics(checker.found);
     found.0.extend(validate::unavailable(&resolved));
-    found.0.extend(validate::graph(&nodes, &resolved, doubtful));
+    found.0.extend(validate::graph(&nodes, &document.root, doubt));
     if let Some(fields) = &fields {
         found.0.extend(validate::tests(&fields.tests, &nodes));
     }

@@ -20,8 +20,15 @@ pub(crate) fn closest<'n>(
         .into_iter()
         .map(|name| (distance(name), name))
         .filter(|(distance, _)| *distance <= room)
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, name)| (*distance, letters(name) != letters(given)))
         .map(|(_, name)| name)
+}
+
+/// Swapped letters are likelier than wrong ones: `int46` is `int64` before it is `int16`.
+fn letters(name: &str) -> Vec<char> {
+    let mut letters: Vec<char> = fold(name).chars().collect();
+    letters.sort_unstable();
+    letters
 }
 
 /// Names are the same for a reader who writes `group-id` or `groupId` for `group_id`.

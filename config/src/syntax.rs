@@ -6,7 +6,7 @@
 use saphyr_parser::{Marker, Parser, ScanError};
 
 use crate::diagnostic::{Diagnostic, Location};
-use crate::document::{Content, Document, Span};
+use crate::document::{Content, Document, Span, lines};
 
 mod builder;
 mod surrogate;
@@ -48,6 +48,7 @@ fn location(marker: Marker) -> Location {
 fn syntax_error(error: &ScanError, text: &str) -> Box<Diagnostic> {
     let info = error.info();
     let place = location(*error.marker());
+    let place = within(text, place);
     // The parser places a tab where the value before it began.
     let place = if info.contains("tab") { first_tab(text, place).unwrap_or(place) } else { place };
     let diagnostic = Diagnostic::error("SW0101", "", format!("not valid YAML: {info}")).at(place);
@@ -57,9 +58,20 @@ fn syntax_error(error: &ScanError, text: &str) -> Box<Diagnostic> {
     })
 }
 
+/// A place behind the last line that holds something is the end of that line.
+fn within(text: &str, place: Location) -> Location {
+    let written = lines(text).enumerate().filter(|(_, line)| !line.trim().is_empty());
+    match written.last() {
+        Some((i, line)) if place.line > i + 1 => {
+            Location { line: i + 1, column: line.trim_end().chars().count() + 1 }
+        }
+        _ => place,
+    }
+}
+
 /// The first line from `from` on that is indented with a tab.
 fn first_tab(text: &str, from: Location) -> Option<Location> {
-    let lines = text.lines().enumerate().skip(from.line - 1);
+    let lines = lines(text).enumerate().skip(from.line - 1);
     let mut tabs = lines.filter_map(|(i, line)| {
         let indent = line.chars().take_while(|c| c.is_whitespace());
         let column = indent.enumerate().find(|(_, c)| *c == '\t')?.0 + 1;

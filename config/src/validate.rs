@@ -6,29 +6,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
+use crate::document::{Content, Node};
 use crate::suggest;
 use crate::topology::{NodeConfig, OnError, Role, TestConfig};
 use crate::unavailable::{self, UNAVAILABLE};
 
-/// What is wrong with the graph. `doubtful` says that some inputs could not be read, so that
-/// nothing is said about inputs that are missing and outputs that nobody reads.
-pub(crate) fn graph(nodes: &[NodeConfig], resolved: &Value, doubtful: bool) -> Vec<Diagnostic> {
+/// What could not be read, so that nothing is said about what follows from it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Doubt {
+    /// Some inputs: which nodes have none, and which are read by nobody, is not known.
+    pub(crate) inputs: bool,
+    /// Some sections: which nodes exist is not known.
+    pub(crate) nodes: bool,
+}
+
+/// What is wrong with the graph.
+pub(crate) fn graph(nodes: &[NodeConfig], root: &Node, doubt: Doubt) -> Vec<Diagnostic> {
     let graph = Graph {
         nodes,
-        resolved,
+        root,
         by_name: nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
     };
     let mut found = Vec::new();
-    for node in nodes {
-        graph.check_inputs(node, &mut found);
-        for (field, target) in targets(node) {
-            graph.check_target(node, field, target, &mut found);
+    if !doubt.nodes {
+        for node in nodes {
+            graph.check_inputs(node, &mut found);
+            for (field, target) in targets(node) {
+                graph.check_target(node, field, target, &mut found);
+            }
         }
     }
-    if !doubtful {
-        graph.find_idle(&mut found);
+    if !doubt.inputs {
+        graph.find_without_input(&mut found);
     }
-    found.extend(graph.find_circle());
+    // A misspelled input must not be told a second time as an output that nobody reads.
+    if !doubt.inputs && !doubt.nodes && found.iter().all(|d| d.code == "SW0211") {
+        graph.find_unread(&mut found);
+    }
+    let is_sound = graph.by_name.len() == nodes.len() && found.iter().all(|d| d.code != "SW0210");
+    if is_sound {
+        found.extend(graph.find_circle());
+    }
     found
 }
 
@@ -43,7 +61,7 @@ fn targets(node: &NodeConfig) -> impl Iterator<Item = (&'static str, &str)> {
 
 struct Graph<'n> {
     nodes: &'n [NodeConfig],
-    resolved: &'n Value,
+    root: &'n Node,
     by_name: BTreeMap<&'n str, &'n NodeConfig>,
 }
 
@@ -58,7 +76,8 @@ impl<'n> Graph<'n> {
             let pointer = self.pointer_of_input(node, i);
             match self.by_name.get(input.node.as_str()).map(|from| from.role) {
                 None => {
-                    let message = format!("the input `{input}` of `{}` is not a node", node.name);
+                    let shown = self.root.quotable(&pointer, &input.to_string());
+                    let message = format!("the input `{shown}` of `{}` is not a node", node.name);
                     let mut diagnostic = Diagnostic::error("SW0201", pointer, message);
                     let others = self.names([Role::Source, Role::Operator]);
                     let others = others.filter(|name| *name != node.name);
@@ -79,9 +98,9 @@ impl<'n> Graph<'n> {
     /// An input may be written as `input` or `inputs`, as a name or as a list of names.
     fn pointer_of_input(&self, node: &NodeConfig, i: usize) -> String {
         let fields = ["input", "inputs"].map(|field| format!("{}/{field}", node.pointer));
-        let written = fields.iter().find_map(|p| Some((p, self.resolved.pointer(p)?)));
+        let written = fields.iter().find_map(|p| Some((p, &self.root.at(p)?.content)));
         match written {
-            Some((pointer, Value::Array(_))) => format!("{pointer}/{i}"),
+            Some((pointer, Content::List(_))) => format!("{pointer}/{i}"),
             Some((pointer, _)) => pointer.clone(),
             None => node.pointer.clone(),
         }
@@ -97,7 +116,8 @@ impl<'n> Graph<'n> {
         let pointer = format!("{}/{field}", node.pointer);
         match self.by_name.get(target).map(|to| to.role) {
             None => {
-                let message = format!("the target `{target}` of `{}` is not a node", node.name);
+                let shown = self.root.quotable(&pointer, target);
+                let message = format!("the target `{shown}` of `{}` is not a node", node.name);
                 let mut diagnostic = Diagnostic::error("SW0201", pointer, message);
                 let others = self.names([Role::Sink, Role::Operator]);
                 let others = others.filter(|name| *name != node.name);
@@ -113,9 +133,7 @@ impl<'n> Graph<'n> {
         }
     }
 
-    fn find_idle(&self, found: &mut Vec<Diagnostic>) {
-        let inputs = self.nodes.iter().flat_map(|node| &node.inputs);
-        let read: BTreeSet<&str> = inputs.map(|input| input.node.as_str()).collect();
+    fn find_without_input(&self, found: &mut Vec<Diagnostic>) {
         let fed: BTreeSet<&str> =
             self.nodes.iter().flat_map(targets).map(|(_, target)| target).collect();
         for node in self.nodes {
@@ -125,6 +143,14 @@ impl<'n> Graph<'n> {
                 let hint = "add `input: name of a node`, or send dead letters to it";
                 found.push(Diagnostic::error("SW0211", &node.pointer, message).with_hint(hint));
             }
+        }
+    }
+
+    fn find_unread(&self, found: &mut Vec<Diagnostic>) {
+        let inputs = self.nodes.iter().flat_map(|node| &node.inputs);
+        let read: BTreeSet<&str> = inputs.map(|input| input.node.as_str()).collect();
+        for node in self.nodes {
+            let name = node.name.as_str();
             if node.role != Role::Sink && !read.contains(name) {
                 let message = format!("nobody reads the rows of `{name}`");
                 let hint = format!("name it as the `input` of a node, or remove `{name}`");

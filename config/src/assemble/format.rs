@@ -19,14 +19,14 @@ impl Assembler<'_, '_> {
             (Content::Text(_), _) => {
                 let text = json!({ "type": "string" });
                 let name = self.checker.value(Rule::root(&text), &entry.value, at);
-                self.named_format(name.as_str()?, &empty, at)
+                self.named_format(name.as_str()?, &empty, at, shown_format(&entry.value))
             }
             (_, [inner]) => {
                 let pointer = crate::document::join(&at.pointer, &inner.key);
                 let at = At::new(pointer, format!("format.{}", inner.key));
                 let options =
                     if inner.value.content == Content::Null { &empty } else { &inner.value };
-                self.named_format(&inner.key, options, &at)
+                self.named_format(&inner.key, options, &at, &inner.key)
             }
             _ => {
                 let message = "`format` expects a name such as `json`, or a map with one name and its options";
@@ -39,10 +39,16 @@ impl Assembler<'_, '_> {
         }
     }
 
-    fn named_format(&mut self, name: &str, options: &Node, at: &At) -> Option<FormatConfig> {
+    fn named_format(
+        &mut self,
+        name: &str,
+        options: &Node,
+        at: &At,
+        shown: &str,
+    ) -> Option<FormatConfig> {
         let kinds = self.kinds;
         let Some(schema) = kinds.formats.get(name) else {
-            let message = format!("unknown format `{name}`");
+            let message = format!("unknown format `{shown}`");
             let mut diagnostic = Diagnostic::error("SW0116", &at.pointer, message);
             diagnostic.hint = suggest::hint(name, kinds.formats.keys().map(String::as_str));
             self.report(diagnostic);
@@ -64,10 +70,22 @@ impl Assembler<'_, '_> {
             return None;
         }
         for error in column_type::columns(columns).err().into_iter().flatten() {
-            let message = format!("unknown type `{}` of column `{}`", error.text, error.column);
+            let message = format!(
+                "unknown type `{}` of column `{}`",
+                entry.value.quotable(&error.pointer, &error.text),
+                error.column
+            );
             let pointer = format!("{}{}", at.pointer, error.pointer);
             self.report(Diagnostic::error("SW0120", pointer, message).with_hint(error.hint));
         }
         Some(columns.clone())
+    }
+}
+
+/// The name as it is written: what a variable holds is not quoted.
+fn shown_format(node: &Node) -> &str {
+    match &node.content {
+        Content::Text(text) => text,
+        _ => "",
     }
 }

@@ -25,7 +25,7 @@ impl Assembler<'_, '_> {
             let message = format!("a node is a map with its kind, not {}", entry.value.noun());
             let hint = format!("write `{}: {{kind: {{…}}}}`", entry.key);
             self.report(Diagnostic::error("SW0104", pointer, message).with_hint(hint));
-            self.doubtful = true;
+            self.doubt.inputs = true;
         }
         self.nodes.push(config);
         Value::Object(resolved)
@@ -122,7 +122,7 @@ impl Assembler<'_, '_> {
             (format!("`{name}` is not a kind of `{section}`"), Some(hint))
         };
         // A misspelled `input` must not be told a second time as an input that is missing.
-        self.doubtful |= suggest::closest(name, ["input", "inputs"]).is_some();
+        self.doubt.inputs |= suggest::closest(name, ["input", "inputs"]).is_some();
         let mut diagnostic = Diagnostic::error("SW0102", pointer, message);
         diagnostic = diagnostic.at(entry.key_span.start);
         diagnostic.hint = hint;
@@ -151,7 +151,7 @@ impl Assembler<'_, '_> {
         };
         self.common = common;
         if self.checker.found.len() > mark {
-            self.doubtful = true;
+            self.doubt.inputs = true;
             return value;
         }
         self.take(config, entry, &value, &at);

@@ -29,21 +29,30 @@ pub(crate) struct Rule<'s> {
     root: &'s Value,
     node: &'s Value,
     secret: bool,
+    deprecated: bool,
+    description: Option<&'s str>,
 }
 
 impl<'s> Rule<'s> {
     /// The rule of a whole schema.
     pub(crate) fn root(schema: &'s Value) -> Self {
-        Self { root: schema, node: schema, secret: false }.open()
+        Self { root: schema, node: schema, secret: false, deprecated: false, description: None }
+            .open()
     }
 
     fn inner(self, node: &'s Value) -> Self {
-        Self { root: self.root, node, secret: self.secret }.open()
+        Self { node, deprecated: false, description: None, ..self }.open()
     }
 
     fn open(mut self) -> Self {
         for _ in 0..LONGEST_CHAIN {
-            self.secret |= self.get(crate::secret::SECRET_KEYWORD) == Some(&Value::Bool(true));
+            // What stands beside a reference is about the field, and goes before what it leads to.
+            let here = self;
+            let is_set = |keyword: &str| here.get(keyword) == Some(&Value::Bool(true));
+            self.secret |= is_set(crate::secret::SECRET_KEYWORD);
+            self.deprecated |= is_set("deprecated");
+            let description = self.get("description").and_then(Value::as_str);
+            self.description = self.description.or(description);
             let reference = self.get("$ref").and_then(Value::as_str);
             let target = reference.and_then(|r| r.strip_prefix('#'));
             let target = target.and_then(|pointer| self.root.pointer(pointer));
@@ -67,6 +76,11 @@ impl<'s> Rule<'s> {
     /// Whether the value is a secret.
     pub(crate) fn is_secret(self) -> bool {
         self.secret
+    }
+
+    /// Whether the field should no longer be used.
+    pub(crate) fn is_deprecated(self) -> bool {
+        self.deprecated
     }
 
     /// Whether some value within the value is a secret.
@@ -223,7 +237,7 @@ impl<'s> Rule<'s> {
 
     /// The first sentence of the manual.
     pub(crate) fn summary(self) -> Option<&'s str> {
-        let text = self.get("description")?.as_str()?;
+        let text = self.description?;
         let first = text.split("\n\n").next().unwrap_or(text);
         let first = first.split_once(". ").map_or(first, |(first, _)| first);
         Some(first.trim_end_matches('.')).filter(|first| !first.contains('\n'))

@@ -26,10 +26,10 @@ impl Checker<'_> {
             .collect();
         match (fitting.as_slice(), given) {
             ([], _) => self.mismatch(rule, given, at),
-            ([only], _) if only.constants().is_none() => self.given(*only, given, at),
             (_, Given::Plain(node)) if matches!(node.content, Content::Map(_)) => {
                 self.map_union(rule, &fitting, given, node.entries(), at)
             }
+            ([only], _) if only.constants().is_none() => self.given(*only, given, at),
             _ => self.attempt(rule, &fitting, given, at),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::document::{Content, Node, Span, join};
+use crate::document::{Content, Node, Span, join, lines};
 use crate::interpolate;
 use crate::secrecy::{HIDDEN, looks_secret, url_secrets};
 
@@ -53,9 +53,9 @@ impl Line {
     }
 }
 
-fn lines(text: &str) -> Vec<Line> {
+fn lines_of(text: &str) -> Vec<Line> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.lines().map(|line| {
+    let lines = lines(text).map(|line| {
         let columns = |bytes: usize| line.get(..bytes).map_or(1, |part| part.chars().count() + 1);
         let secrets = url_secrets(line);
         let hidden = secrets.iter().map(|range| columns(range.start)..columns(range.end)).collect();
@@ -66,7 +66,7 @@ fn lines(text: &str) -> Vec<Line> {
 
 /// The lines of a file whose tree is known. `secret` holds the pointers of secret fields.
 pub(super) fn read(text: &str, root: &Node, secret: &BTreeSet<String>) -> Vec<Line> {
-    let mut lines = lines(text);
+    let mut lines = lines_of(text);
     hide_secrets(root, "", false, secret, &mut lines);
     lines
 }
@@ -113,7 +113,7 @@ fn hide(span: Span, lines: &mut [Line]) {
 /// The lines of a file that could not be read: whatever follows a name that sounds secret is
 /// hidden, up to the end of the line and in the deeper indented lines below it.
 pub(super) fn unread(text: &str) -> Vec<Line> {
-    let mut lines = lines(text);
+    let mut lines = lines_of(text);
     let mut hidden_below: Option<usize> = None;
     for line in &mut lines {
         let length = line.text.chars().count();

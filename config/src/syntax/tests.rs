@@ -1,3 +1,5 @@
+//! Tests of the reader: what it accepts, and where it says that something is wrong.
+
 use super::*;
 
 fn json(text: &str) -> String {
@@ -37,7 +39,7 @@ fn what_cannot_be_read_is_told_at_its_place() {
         ("a:\n  - 1\n\t- 2\n", "SW0101", 3, 1, "tab"),
         ("a: b: c\n", "SW0101", 1, 5, "not allowed"),
         ("a: *b\n", "SW0101", 1, 4, "unknown anchor"),
-        ("a: {b: 1\n", "SW0101", 2, 1, "flow mapping"),
+        ("a: {b: 1\n", "SW0101", 1, 9, "flow mapping"),
         ("? [a, b]\n: c\n", "SW0101", 1, 3, "a key is a list"),
         ("a: &a {b: *a}\n", "SW0101", 1, 11, "alias"),
         ("a: 'open\n", "SW0101", 1, 4, "quoted"),

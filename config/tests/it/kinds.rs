@@ -244,6 +244,9 @@ pub(crate) struct Fixed;
 /// The value of the variable `SECRET` and of the file `/run/secrets/pw`.
 pub(crate) const SECRET: &str = "hunter2-s3cr3t";
 
+/// The value of the variable `OTHER`, which no field of the tests declares a secret.
+pub(crate) const OTHER: &str = "0ther-v4lue";
+
 impl Environment for Fixed {
     fn var(&self, name: &str) -> Option<String> {
         let value = match name {
@@ -255,6 +258,7 @@ impl Environment for Fixed {
             "TEN" => "10s",
             "EMPTY" => "",
             "SECRET" => SECRET,
+            "OTHER" => OTHER,
             _ => return None,
         };
         Some(value.into())
