@@ -30,7 +30,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "SW0105",
         "A variable that the file refers to is not set.",
-        "Set it in the environment or with `--set NAME=value`, or give it a default in the file: `${NAME:-default}`.",
+        "Set it in the environment or in the file of `--env-file`, or give it a default in the topology: `${NAME:-default}`.",
     ),
     (
         "SW0106",

@@ -3,8 +3,11 @@
 
 use serde_json::Value;
 
+use crate::diagnostic::Diagnostic;
+use crate::document::join;
+
 /// What makes a field unavailable.
-pub(crate) enum Unavailable {
+enum Unavailable {
     /// The field itself.
     Field,
     /// This one value of it.
@@ -12,7 +15,7 @@ pub(crate) enum Unavailable {
 }
 
 /// Pointers to the fields, `*` for any name or number, with what to do instead.
-pub(crate) const UNAVAILABLE: &[(&str, Unavailable, &str)] = &[
+const UNAVAILABLE: &[(&str, Unavailable, &str)] = &[
     (
         "/guarantee",
         Unavailable::Value("exactly_once"),
@@ -39,12 +42,12 @@ pub(crate) const UNAVAILABLE: &[(&str, Unavailable, &str)] = &[
 
 impl Unavailable {
     /// Whether it is the field, not a value of it.
-    pub(crate) fn is_field(&self) -> bool {
+    fn is_field(&self) -> bool {
         matches!(self, Self::Field)
     }
 
     /// Whether `value` asks for what is not there.
-    pub(crate) fn is_asked_for(&self, value: &Value) -> bool {
+    fn is_asked_for(&self, value: &Value) -> bool {
         match self {
             Self::Field => !value.is_null(),
             Self::Value(unavailable) => value.as_str() == Some(unavailable),
@@ -53,7 +56,7 @@ impl Unavailable {
 }
 
 /// Whether `pointer` fits a pattern of [`UNAVAILABLE`].
-pub(crate) fn fits(pattern: &str, pointer: &str) -> bool {
+fn fits(pattern: &str, pointer: &str) -> bool {
     let mut steps = pattern.split('/');
     let mut given = pointer.split('/');
     loop {
@@ -62,5 +65,40 @@ pub(crate) fn fits(pattern: &str, pointer: &str) -> bool {
             (Some(step), Some(name)) if step == "*" || step == name => {}
             _ => return false,
         }
+    }
+}
+
+/// Fields of the grammar that this version does not have.
+pub(crate) fn find(resolved: &Value) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    find_in(resolved, "", &mut found);
+    found
+}
+
+fn find_in(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
+    for (pattern, what, hint) in UNAVAILABLE {
+        if fits(pattern, pointer) && what.is_asked_for(value) {
+            let field = pointer.rsplit('/').next().unwrap_or_default();
+            let message = match value.as_str() {
+                Some(text) if !what.is_field() => {
+                    format!("`{field}: {text}` is not available in this version")
+                }
+                _ => format!("`{field}` is not available in this version"),
+            };
+            found.push(Diagnostic::error("SW0190", pointer, message).with_hint(*hint));
+        }
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                find_in(value, &join(pointer, key), found);
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                find_in(item, &format!("{pointer}/{i}"), found);
+            }
+        }
+        _ => {}
     }
 }

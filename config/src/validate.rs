@@ -3,13 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::diagnostic::Diagnostic;
 use crate::document::{Content, Node};
 use crate::suggest;
-use crate::topology::{NodeConfig, OnError, Role, TestConfig};
-use crate::unavailable::{self, UNAVAILABLE};
+use crate::topology::{NodeConfig, OnError, Role};
 
 /// What could not be read, so that nothing is said about what follows from it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -211,64 +208,5 @@ impl<'n> Graph<'n> {
             }
         }
         None
-    }
-}
-
-/// Tests that name nodes which do not exist or have another role.
-pub(crate) fn tests(tests: &[TestConfig], nodes: &[NodeConfig]) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (i, test) in tests.iter().enumerate() {
-        let sides = [
-            ("input", Role::Source, test.input.keys().collect::<Vec<_>>()),
-            ("expect", Role::Sink, test.expect.keys().collect()),
-        ];
-        for (field, role, names) in sides {
-            let fits = |node: &&NodeConfig| node.role == role;
-            let known: Vec<_> = nodes.iter().filter(fits).map(|node| node.name.as_str()).collect();
-            for name in names.into_iter().filter(|name| !known.contains(&name.as_str())) {
-                let pointer = crate::document::join(&format!("/tests/{i}/{field}"), name);
-                let singular = role.section().trim_end_matches('s');
-                let message = format!("the test names `{name}`, which is not a {singular}");
-                let mut diagnostic = Diagnostic::error("SW0213", pointer, message);
-                diagnostic.hint = suggest::hint(name, known.iter().copied());
-                found.push(diagnostic);
-            }
-        }
-    }
-    found
-}
-
-/// Fields of the grammar that this version does not have.
-pub(crate) fn unavailable(resolved: &Value) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    find_unavailable(resolved, "", &mut found);
-    found
-}
-
-fn find_unavailable(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) {
-    for (pattern, what, hint) in UNAVAILABLE {
-        if unavailable::fits(pattern, pointer) && what.is_asked_for(value) {
-            let field = pointer.rsplit('/').next().unwrap_or_default();
-            let message = match value.as_str() {
-                Some(text) if !what.is_field() => {
-                    format!("`{field}: {text}` is not available in this version")
-                }
-                _ => format!("`{field}` is not available in this version"),
-            };
-            found.push(Diagnostic::error("SW0190", pointer, message).with_hint(*hint));
-        }
-    }
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                find_unavailable(value, &crate::document::join(pointer, key), found);
-            }
-        }
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                find_unavailable(item, &format!("{pointer}/{i}"), found);
-            }
-        }
-        _ => {}
     }
 }

@@ -39,6 +39,13 @@ fn top_level_fields() {
         &with("drain_timeout: 30"),
         &[(4, 16, "SW0104", "`drain_timeout` expects a duration", "`30s`")],
     );
+    check(
+        &with("retry: {initial: 1m}\ncheckpoint: {interval: 0s}"),
+        &[
+            (4, 1, "SW0112", "`retry.initial` is `1m`", "doubles"),
+            (5, 24, "SW0112", "`checkpoint.interval` expects at least `1ms`", ""),
+        ],
+    );
     check(&with("retry: {budgt: 1h}"), &[(4, 9, "SW0107", "`budgt` of `retry`", "`budget`")]);
     check(
         &with("guarantee: at_least_one"),
