@@ -2,8 +2,11 @@
 
 pub mod catalog;
 pub mod expression;
+mod planned;
 mod quality;
 mod query;
+#[cfg(test)]
+mod rate;
 mod row_hash;
 mod unnest;
 

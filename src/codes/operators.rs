@@ -2,4 +2,86 @@
 
 use super::Code;
 
-pub(super) const CODES: &[Code] = &[];
+pub(super) const CODES: &[Code] = &[
+    (
+        "SW0301",
+        "A column is unknown.",
+        "The hint lists the columns at that node, with their types. Names are case-sensitive; text stands in single quotes, double quotes enclose a column's name.",
+    ),
+    (
+        "SW0302",
+        "A function is unknown.",
+        "Every scalar function of DataFusion is available, see https://datafusion.apache.org/user-guide/sql/scalar_functions.html.",
+    ),
+    (
+        "SW0303",
+        "An expression does not fit the types of its columns.",
+        "The message names the types. `CAST(x AS BIGINT)` converts and fails for a value that has no such form, `TRY_CAST` gives null for it. A predicate must be boolean: compare something.",
+    ),
+    (
+        "SW0304",
+        "An expression cannot be read as SQL.",
+        "The message gives the place in the expression. Text stands in single quotes; a column whose name is a keyword or has other characters than letters, digits and `_` in double quotes.",
+    ),
+    (
+        "SW0305",
+        "An expression asks for what a stream cannot give row by row.",
+        "Aggregates, joins, DISTINCT, ORDER BY, window functions and subqueries look at several rows. The hint names the operator that does.",
+    ),
+    (
+        "SW0306",
+        "A pattern is not a regular expression.",
+        "The syntax is that of the Rust crate regex (https://docs.rs/regex/#syntax): no look-around and no back-references. A literal bracket, dot or parenthesis takes a backslash before it.",
+    ),
+    (
+        "SW0307",
+        "A column has no name, or the name of another one.",
+        "Write `expression AS name`. Beside `*`, leave out the column of the same name: `* EXCEPT (name)`.",
+    ),
+    ("SW0308", "The columns of a `select` cannot be read.", "See `swiftwater describe select`."),
+    (
+        "SW0309",
+        "The ports of a `route` cannot be read.",
+        "Port names are letters, digits, `_` and `-`; `errors` and `late` are taken. See `swiftwater describe route`.",
+    ),
+    (
+        "SW0310",
+        "The inputs of a `union` have different columns.",
+        "The message lists all differences. A `select` before the `union` renames, casts or adds columns.",
+    ),
+    (
+        "SW0311",
+        "A `sample` does not say how much to keep.",
+        "Write `fraction` (above 0, at most 1) or `every` (at least 1). See `swiftwater describe sample`.",
+    ),
+    (
+        "SW0312",
+        "A `throttle` has a rate or a burst that lets nothing pass.",
+        "`rows_per_second` is above 0, `burst` at least 1.",
+    ),
+    (
+        "SW0313",
+        "A rule of an `assert` cannot be read.",
+        "A rule has one check: not_null, range, one_of, matches or max_null_rate with `column`, or predicate, or unique. See `swiftwater describe assert`.",
+    ),
+    (
+        "SW3201",
+        "An expression could not be evaluated for a row.",
+        "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",
+    ),
+    (
+        "SW3210",
+        "A row broke a rule of an `assert`.",
+        "The message names the rule and the value. `on_breach` of the rule says what happens.",
+    ),
+    (
+        "SW3211",
+        "Too many rows of a batch had no value.",
+        "The rule is a `max_null_rate`. Small batches judge harshly: raise `min_rows`.",
+    ),
+    (
+        "SW3212",
+        "A row repeated an earlier one of its batch.",
+        "The rule is a `unique`; it sees one batch at a time. The first of the rows passed.",
+    ),
+];

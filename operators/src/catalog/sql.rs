@@ -18,9 +18,8 @@ use crate::query::Query;
 /// the schema, and everything but a plain column needs `AS name`. `UNNEST(list) AS name` gives a
 /// row for each element; rows whose list is null or empty give none (`UNNEST_OUTER` keeps them).
 ///
-/// Each row is looked at by itself. What would need other rows is refused with the operator that
-/// does it: GROUP BY and aggregates (`window`), JOIN (`join`), DISTINCT (`deduplicate`), ORDER BY
-/// and LIMIT (`top`), OVER, WITH and subqueries.
+/// Each row is looked at by itself. What would need other rows is refused with the reason: GROUP BY
+/// and aggregates, JOIN, DISTINCT, ORDER BY, LIMIT, OVER, WITH and subqueries.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct SqlOptions(
     /// The query.

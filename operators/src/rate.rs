@@ -1,7 +1,7 @@
 //! How many rows a second the operators take on one core, for orientation.
 //!
 //! ```text
-//! cargo test --release -p swiftwater-operators --test rate -- --ignored --nocapture
+//! cargo test --release -p swiftwater-operators rate -- --ignored --nocapture
 //! ```
 
 use std::time::Instant;
@@ -11,7 +11,8 @@ use arrow::datatypes::SchemaRef;
 use serde_json::{Value, json};
 use swiftwater_engine::testing::{Harness, rows};
 use swiftwater_engine::{Batch, Operator, OperatorOptions, Output, Readings, Timestamp};
-use swiftwater_operators::catalog::{
+
+use crate::catalog::{
     AssertOptions, FilterOptions, RouteOptions, SampleOptions, SelectOptions, SqlOptions,
 };
 
