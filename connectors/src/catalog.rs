@@ -2,12 +2,14 @@
 
 mod blackhole;
 mod generate;
+mod http_sink;
 mod kafka_sink;
 mod kafka_source;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
 pub use generate::{GenerateOptions, Preset};
+pub use http_sink::{HttpAuth, HttpBasicAuth, HttpBatch, HttpBody, HttpMethod, HttpOptions};
 pub use kafka_sink::KafkaSinkOptions;
 pub use kafka_source::KafkaSourceOptions;
 pub use stdout::{StdoutOptions, View};
@@ -23,6 +25,7 @@ pub fn register(registry: &mut Registry) {
     registry.source::<KafkaSourceOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
+    registry.sink::<HttpOptions>();
     registry.sink::<KafkaSinkOptions>();
     registry.sink::<StdoutOptions>();
     // Formats.

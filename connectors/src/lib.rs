@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod codec;
 pub mod event_time;
 mod generate;
+mod http;
+mod io_runtime;
 mod kafka;
 mod stdout;
 mod unused_fields;
