@@ -128,7 +128,7 @@ impl Default for HttpBatch {
 #[serde(rename_all = "snake_case")]
 pub enum HttpAuth {
     /// A token (`Authorization: Bearer …`).
-    Bearer(Secret),
+    Bearer(#[schemars(description = "A token (`Authorization: Bearer …`).")] Secret),
     /// User name and password (`Authorization: Basic …`).
     Basic(HttpBasicAuth),
 }

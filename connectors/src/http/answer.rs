@@ -72,18 +72,26 @@ impl Reply {
                 answered(host, status, retry_after, &text, now)
             }
             Self::Silent { timeout: late, reason } => {
-                let message = match (late, reason.as_str()) {
-                    (true, _) => format!(
-                        "deliver rows to `{host}`: no answer within {}",
-                        swiftwater_config::Duration(timeout)
-                    ),
-                    (false, "") => format!("deliver rows to `{host}`: the connection failed"),
-                    (false, reason) => format!("deliver rows to `{host}`: {reason}"),
+                let why = match (late, reason) {
+                    (true, _) => {
+                        format!("no answer within {}", swiftwater_config::Duration(timeout))
+                    }
+                    (false, reason) if reason.is_empty() => "the connection failed".to_owned(),
+                    (false, reason) => reason,
                 };
-                Verdict::Again { error: Error::unavailable("SW2052", message), pause: None }
+                Verdict::Again { error: unanswered(host, &why), pause: None }
             }
         }
     }
+}
+
+fn unanswered(host: &str, why: &str) -> Error {
+    let message = format!("deliver rows to `{host}`: {why}");
+    if why.contains("certificate") {
+        return Error::unavailable("SW2053", message)
+            .with_hint("`ca_file` names further authorities to trust");
+    }
+    Error::unavailable("SW2052", message)
 }
 
 fn answered(
@@ -191,5 +199,13 @@ mod tests {
             panic!()
         };
         assert_eq!(error.message, "deliver rows to `h:1`: Connection refused (os error 111)");
+        let reason = "invalid peer certificate: UnknownIssuer".into();
+        let stranger = Reply::Silent { timeout: false, reason };
+        let Verdict::Again { error, .. } = stranger.judge("h:1", Duration::ZERO, Timestamp(0))
+        else {
+            panic!()
+        };
+        assert_eq!(error.code, "SW2053");
+        assert!(error.to_string().contains("`ca_file`"), "{error}");
     }
 }

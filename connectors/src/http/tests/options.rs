@@ -1,29 +1,15 @@
 //! What `check` says of the options.
 
 use serde_json::json;
-use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
+use swiftwater_config::{FormatConfig, NodeConfig, Role};
 use swiftwater_engine::{NodeContext, SinkOptions, SinkPlan};
 
 use super::*;
 use crate::catalog::HttpOptions;
 
 fn plan(options: Value, format: Option<&str>) -> Result<SinkPlan, Error> {
-    let format = format.map(|name| FormatConfig { name: name.into(), options: Value::Null });
-    let node = NodeConfig {
-        name: "hook".into(),
-        role: Role::Sink,
-        kind: HttpOptions::KIND.into(),
-        options: options.clone(),
-        inputs: Vec::new(),
-        format,
-        schema: None,
-        event_time: None,
-        late: None,
-        on_error: OnError::Fail,
-        parallelism: None,
-        partition_by: Vec::new(),
-        pointer: "/sinks/hook".into(),
-    };
+    let mut node = NodeConfig::new(Role::Sink, "hook", HttpOptions::KIND, options.clone());
+    node.format = format.map(|name| FormatConfig { name: name.into(), options: Value::Null });
     let options: HttpOptions = serde_json::from_value(options).unwrap();
     options.plan(&NodeContext { topology: "test", node: &node, inputs: &[schema()] })
 }
