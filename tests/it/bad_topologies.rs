@@ -41,7 +41,7 @@ fn each_mistake_is_named_with_its_place_and_a_cure() {
         ("filter:", "fliter:", &["6:", "fliter", "filter"]),
         ("count: 10", "cuont: 10", &["4:", "SW0107", "cuont", "count"]),
         ("count: 10", "count: ten", &["4:", "ten"]),
-        ("count: 10", "count: ${SW_NOT_SET_ANYWHERE}", &["4:", "SW0105", "SW_NOT_SET_ANYWHERE"]),
+        ("count: 10", "count: \"${SW_NOT_SET_ANYWHERE}\"", &["4:", "SW0105", "SW_NOT_SET_ANYWHERE"]),
         ("blackhole", "blackhoel", &["8:", "SW0102", "blackhoel", "blackhole"]),
         ("input: bids", "input: bidz", &["6:", "SW0201", "bidz", "bids"]),
         ("input: bids", "input: serious", &["6:", "SW0202"]),
@@ -120,14 +120,14 @@ fn a_missing_permission_and_a_wrong_password_are_named() {
     let ca = broker.file("ca.pem");
     let security = |user: &str, password: &str| {
         format!(
-            ", security: {{tls: {{ca: \"{}\"}}, sasl: {{mechanism: SCRAM-SHA-256, username: {user}, password: {password}}}}}",
+            ", security: {{tls: {{ca: \"{}\"}}, sasl: {{scram_sha_256: {{username: {user}, password: {password}}}}}}}",
             ca.display()
         )
     };
     let listener = broker.listener("SASL_SSL");
-    let nobody = from_topic(listener, topic.name(), &security("nobody", "nobody-secret"));
-    fails_with(nobody, &["bids", topic.name(), "authoriz"]);
-    let stranger = from_topic(listener, topic.name(), &security("nobody", "wrong-secret"));
+    let alice = from_topic(listener, topic.name(), &security("alice", "alice-secret"));
+    fails_with(alice, &["bids", topic.name(), "authoriz"]);
+    let stranger = from_topic(listener, topic.name(), &security("alice", "wrong-secret"));
     let mut process = Launch::new(stranger).start();
     assert_eq!(process.wait(Duration::from_secs(90)).code(), Some(1), "{}", process.log());
     let log = process.log();
