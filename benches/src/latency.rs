@@ -12,17 +12,17 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::process::{Failure, Process, quantile};
 
 /// Partitions of the topics.
-pub const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 
 /// Quantiles in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// Append to acknowledgement by the process's own histogram: p50, p99.
-    pub reported: (f64, f64),
+    pub(crate) reported: (f64, f64),
     /// Append of the input to arrival at a consumer of the output: p50, p99.
-    pub observed: (f64, f64),
+    pub(crate) observed: (f64, f64),
     /// Rows the consumer saw.
-    pub rows: usize,
+    pub(crate) rows: usize,
 }
 
 fn now_ms() -> i64 {
@@ -36,7 +36,7 @@ fn now_ms() -> i64 {
 ///
 /// # Errors
 /// Where Kafka or the process fails.
-pub fn measure(
+pub(crate) fn measure(
     brokers: &str,
     (input, output): (&str, &str),
     rate: f64,
@@ -110,7 +110,10 @@ fn send(producer: &BaseProducer, topic: &str, rate: f64, time: Duration) -> Resu
                 sent % 1_000,
             );
             let partition = (sent % PARTITIONS as u64) as i32;
-            let record = BaseRecord::<(), str>::to(topic).payload(&payload).partition(partition).timestamp(now);
+            let record = BaseRecord::<(), str>::to(topic)
+                .payload(&payload)
+                .partition(partition)
+                .timestamp(now);
             producer.send(record).map_err(|(e, _)| e)?;
             sent += 1;
         }
@@ -141,7 +144,8 @@ fn observe(consumer: &BaseConsumer, stopped: &Receiver<()>, from: i64) -> Vec<f6
     let mut seen = Vec::new();
     while stopped.try_recv().is_err() {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) {
-            let row = serde_json::from_slice::<serde_json::Value>(message.payload().unwrap_or_default());
+            let row =
+                serde_json::from_slice::<serde_json::Value>(message.payload().unwrap_or_default());
             let sent = row.ok().and_then(|r| r.get("sent")?.as_i64()).unwrap_or(0);
             if sent >= from {
                 seen.push((now_ms() - sent) as f64);

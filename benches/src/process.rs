@@ -12,17 +12,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What one run took.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Seconds from start to exit.
-    pub wall: f64,
+    pub(crate) wall: f64,
     /// Seconds of processor time, user and system.
-    pub cpu: f64,
+    pub(crate) cpu: f64,
     /// Largest resident memory in bytes.
-    pub memory: u64,
+    pub(crate) memory: u64,
 }
 
 /// A running `swiftwater run`.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     http: SocketAddr,
     started: Instant,
@@ -30,7 +30,7 @@ pub struct Process {
 }
 
 /// Any error: a benchmark only tells it.
-pub type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
 
 fn binary() -> PathBuf {
     let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("swiftwater")));
@@ -42,7 +42,7 @@ impl Process {
     ///
     /// # Errors
     /// Where the file cannot be written or the binary (beside this one, or `SWIFTWATER`) not run.
-    pub fn start(topology: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(topology: &str) -> Result<Self, Failure> {
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let path = std::env::temp_dir().join(format!("swiftwater-bench-{}.yaml", http.port()));
         std::fs::write(&path, topology)?;
@@ -58,7 +58,7 @@ impl Process {
     ///
     /// # Errors
     /// Where it fails.
-    pub fn finish(mut self) -> Result<Cost, Failure> {
+    pub(crate) fn finish(mut self) -> Result<Cost, Failure> {
         loop {
             self.sample();
             if let Some(status) = self.child.try_wait()? {
@@ -76,16 +76,17 @@ impl Process {
     ///
     /// # Errors
     /// Where it fails.
-    pub fn stop(self) -> Result<Cost, Failure> {
+    pub(crate) fn stop(self) -> Result<Cost, Failure> {
         Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
         self.finish()
     }
 
     /// Processor time and memory so far.
-    pub fn sample(&mut self) -> Cost {
+    pub(crate) fn sample(&mut self) -> Cost {
         let pid = self.child.id();
         if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+            let fields: Vec<&str> =
+                stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
             let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
             let cpu = (ticks(12) + ticks(13)) / TICKS_PER_SECOND;
             self.cost.cpu = self.cost.cpu.max(cpu);
@@ -102,7 +103,7 @@ impl Process {
     ///
     /// # Errors
     /// Where the port does not answer.
-    pub fn metrics(&self) -> Result<String, Failure> {
+    pub(crate) fn metrics(&self) -> Result<String, Failure> {
         let mut stream = TcpStream::connect(self.http)?;
         write!(stream, "GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.http)?;
         let mut answer = String::new();
@@ -114,7 +115,7 @@ impl Process {
     ///
     /// # Errors
     /// Where the process ends first or a minute passes.
-    pub fn wait_ready(&mut self) -> Result<(), Failure> {
+    pub(crate) fn wait_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
@@ -145,7 +146,7 @@ impl Drop for Process {
 /// Quantile `q` of a histogram in the text of `/metrics`, over all its series, less the counts of
 /// an earlier scrape; linear inside the bucket as Prometheus computes it.
 #[must_use]
-pub fn quantile(now: &str, earlier: &str, name: &str, q: f64) -> Option<f64> {
+pub(crate) fn quantile(now: &str, earlier: &str, name: &str, q: f64) -> Option<f64> {
     let (now, earlier) = (buckets(now, name), buckets(earlier, name));
     let before = |le: f64| earlier.iter().find(|(b, _)| *b == le).map_or(0.0, |(_, c)| *c);
     let counts: Vec<(f64, f64)> = now.iter().map(|(le, c)| (*le, c - before(*le))).collect();

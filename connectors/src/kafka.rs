@@ -19,6 +19,7 @@ mod faults;
 mod ffi;
 pub(crate) mod keys;
 mod lag;
+pub mod limits;
 mod member;
 pub(crate) mod moment;
 mod murmur2;

@@ -11,3 +11,4 @@ mod stdout;
 mod unused_fields;
 
 pub use catalog::register;
+pub use kafka::limits;
