@@ -18,6 +18,8 @@ mod conformance;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod monitoring;
