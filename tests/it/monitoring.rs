@@ -105,7 +105,7 @@ sources:
     kafka: {brokers: "${BROKERS}", topic: "${TOPIC}", start: earliest}
     format: json
     schema: {auction: int64, price: int64, date_time: timestamp_ms}
-    event_time: {column: date_time, out_of_orderness: 1s}
+    event_time: {column: date_time}
     on_error: {dead_letter: rejected}
 operators:
   expensive: {input: bids, filter: "price >= 50"}
