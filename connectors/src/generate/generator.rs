@@ -92,7 +92,9 @@ fn due(open: &mut Open, rows: Rows, wait: Duration) -> usize {
     let early = |now: Timestamp| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
     let now = open.clock.now();
     if early(now) > 0 {
-        std::thread::sleep(Duration::from_micros(early(now)).min(wait));
+        let time = Duration::from_micros(early(now)).min(wait);
+        std::thread::sleep(time);
+        open.cx.metrics.waited(time);
     }
     let now = open.clock.now();
     if early(now) > 0 {

@@ -85,7 +85,9 @@ impl Control {
     }
 
     pub(super) fn expect(&self, node: &str, instances: usize) {
-        let entry = Instances { expected: instances, open: 0, state: "opening".into() };
+        // A node called by its predecessor's thread has nothing to open.
+        let state = if instances == 0 { "running" } else { "opening" };
+        let entry = Instances { expected: instances, open: 0, state: state.into() };
         lock(&self.nodes).insert(node.to_owned(), entry);
     }
 
@@ -152,8 +154,8 @@ impl Control {
             return;
         }
         let nodes = lock(&self.nodes);
-        let waiting =
-            nodes.iter().filter(|(_, i)| !matches!(i.state.as_str(), "finished" | "ended"));
+        let done = |i: &Instances| matches!(i.state.as_str(), "finished" | "ended");
+        let waiting = nodes.iter().filter(|(_, i)| i.expected > 0 && !done(i));
         let waiting: Vec<_> = waiting.map(|(name, i)| format!("{name} ({})", i.state)).collect();
         drop(nodes);
         let message = format!(
