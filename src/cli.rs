@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod demo;
 mod describe;
 mod docs;
 mod explain;
@@ -9,6 +10,7 @@ mod list;
 mod load;
 mod plan;
 mod run;
+mod schema;
 mod service;
 mod test;
 
@@ -22,6 +24,7 @@ use crate::terminal::{Style, Terminal, colour, paint};
 
 const AFTER: &str = "\
 Start here:
+  swiftwater demo                                  see it work; nothing else is needed
   swiftwater create kafka filter stdout > my.yaml  write a topology with every option
   swiftwater check my.yaml                         find its mistakes
   swiftwater test my.yaml                          run the tests inside it
@@ -53,6 +56,10 @@ enum Verb {
     Describe(describe::Arguments),
     /// Write a ready topology file with every option of the given kinds
     Create(create::Arguments),
+    /// Print the JSON Schema of topology files, for editors
+    Schema(schema::Arguments),
+    /// Show a stream at work: made-up bids through Kafka, no server needed
+    Demo(demo::Arguments),
     /// Explain an error code such as SW0107
     Explain(explain::Arguments),
     /// Write the reference pages
@@ -72,6 +79,8 @@ impl Cli {
             Verb::List(arguments) => list::run(&arguments, &mut terminal),
             Verb::Describe(arguments) => describe::run(&arguments, &mut terminal),
             Verb::Create(arguments) => create::run(&arguments, &mut terminal),
+            Verb::Schema(arguments) => schema::run(&arguments, &mut terminal),
+            Verb::Demo(arguments) => demo::run(&arguments, &mut terminal),
             Verb::Explain(arguments) => explain::run(&arguments, &mut terminal),
             Verb::Docs(arguments) => docs::run(&arguments),
         };
