@@ -41,7 +41,11 @@ fn each_mistake_is_named_with_its_place_and_a_cure() {
         ("filter:", "fliter:", &["6:", "fliter", "filter"]),
         ("count: 10", "cuont: 10", &["4:", "SW0107", "cuont", "count"]),
         ("count: 10", "count: ten", &["4:", "ten"]),
-        ("count: 10", "count: \"${SW_NOT_SET_ANYWHERE}\"", &["4:", "SW0105", "SW_NOT_SET_ANYWHERE"]),
+        (
+            "count: 10",
+            "count: \"${SW_NOT_SET_ANYWHERE}\"",
+            &["4:", "SW0105", "SW_NOT_SET_ANYWHERE"],
+        ),
         ("blackhole", "blackhoel", &["8:", "SW0102", "blackhoel", "blackhole"]),
         ("input: bids", "input: bidz", &["6:", "SW0201", "bidz", "bids"]),
         ("input: bids", "input: serious", &["6:", "SW0202"]),

@@ -14,6 +14,8 @@ mod bad_records;
 #[cfg(test)]
 mod bad_topologies;
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod end_to_end;
