@@ -95,6 +95,17 @@ pub(super) fn denied(what: &str) -> Error {
     )
 }
 
+/// A producer broke down for good.
+pub(super) fn broken(topic: &str, code: Code, reason: &str) -> Error {
+    match code {
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+            denied(&format!("write the topic `{topic}`"))
+        }
+        _ => Error::state("SW2132", format!("write the topic `{topic}`: {reason}"))
+            .with_hint("what is not delivered is read again at the next start"),
+    }
+}
+
 /// The topic does not exist.
 pub(super) fn unknown_topic(topic: &str, brokers: &str, hint: &str) -> Error {
     Error::config("SW2112", format!("find the topic `{topic}` on `{brokers}`")).with_hint(hint)

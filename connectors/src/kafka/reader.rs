@@ -25,6 +25,10 @@ type Place = (usize, i32);
 
 /// What an open source has.
 pub(super) struct Reader {
+    /// The messages of the last take, and which of them are to become rows, of which partitions.
+    /// They go first: a client waits without end for messages that are held.
+    pub(super) messages: Messages,
+    pub(super) taken: Vec<(usize, Arc<Partition>)>,
     pub(super) cx: SourceContext,
     pub(super) brokers: String,
     pub(super) consumer: Arc<Consumer>,
@@ -34,9 +38,6 @@ pub(super) struct Reader {
     pub(super) thread: Option<JoinHandle<()>>,
     pub(super) rows: Rows,
     pub(super) dropped: Arc<NodeMetrics>,
-    /// The messages of the last take, and which of them are to become rows, of which partitions.
-    pub(super) messages: Messages,
-    pub(super) taken: Vec<(usize, Arc<Partition>)>,
     /// The partition of the last message, which mostly is that of the next too.
     pub(super) last: Option<(Place, Option<Arc<Partition>>)>,
     /// State of the assignment that `last` belongs to.
@@ -160,6 +161,7 @@ impl Reader {
             self.take();
         }
         if self.taken.is_empty() {
+            self.messages.clear();
             return Ok(Polled::Empty);
         }
         let made = self.rows.make(&self.messages, &self.taken, self.cx.clock.now());

@@ -17,8 +17,8 @@ use super::delivery::{Deliveries, Verdict, rejected, verdict};
 use super::envelope::Envelopes;
 use super::ffi::{Delivered, Outbox, Producer, Single};
 use super::keys::{Keys, all_null, payload};
-use super::murmur2;
 use super::sink::Design;
+use super::{faults, murmur2};
 use crate::codec::{Encoder, Payloads};
 
 /// Rows that are sorted and handed over at once.
@@ -102,9 +102,15 @@ impl Again {
 }
 
 impl Writer {
+    /// Why nothing can be written any more.
     pub(super) fn failure(&self, topic: &str) -> Option<Error> {
-        let fatal = || self.producer.client().context().faults().take_fatal();
-        self.deliveries.failure(topic, &self.brokers).or_else(fatal)
+        let client = self.producer.client();
+        let failure = self.deliveries.failure(topic, &self.brokers);
+        // A producer that broke down purges its queue: what broke it is the reason.
+        if let Some((code, reason)) = client.fatal_error() {
+            return Some(faults::broken(topic, code, &reason));
+        }
+        failure.or_else(|| client.context().faults().take_fatal())
     }
 
     /// Serves what the producer has to say, waiting at most `wait` for the first of it.
