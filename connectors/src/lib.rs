@@ -8,6 +8,8 @@ mod http;
 mod io_runtime;
 mod kafka;
 mod stdout;
+#[cfg(test)]
+mod test_node;
 mod unused_fields;
 
 pub use catalog::register;

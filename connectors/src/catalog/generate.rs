@@ -178,3 +178,7 @@ sinks:
         })
     }
 }
+
+#[cfg(test)]
+#[path = "generate/tests.rs"]
+mod tests;

@@ -8,8 +8,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_engine::{
-    Batch, Clock, Error, ErrorKind, NodeContext, Result, Sequence, Sink, SinkContext, SinkOptions,
-    SinkPlan,
+    Barrier, Batch, Clock, Error, ErrorKind, NodeContext, Result, Sequence, Sink, SinkContext,
+    SinkOptions, SinkPlan,
 };
 
 use crate::codec::{self, CodecContext, Encoder, MakeEncoder, Payloads};
@@ -23,7 +23,8 @@ use crate::unused_fields;
 /// rows, or with `key` the newest row of each key. Where standard output is no terminal, it prints
 /// lines.
 ///
-/// A row counts as written once standard output has taken it. A reader that goes away
+/// A row counts as written once standard output has taken it, and in the live table once the table
+/// was drawn with it or with a newer row in its place, at most ten times a second. A reader that goes away
 /// (`swiftwater run … | head`) stops the topology.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -125,14 +126,16 @@ struct Stdout {
     face: Face,
     clock: Clock,
     taken: Sequence,
+    /// Number of the last batch that is out.
+    printed: Sequence,
 }
 
 impl Stdout {
     fn new(out: Box<dyn Write + Send>, face: Face) -> Self {
-        Self { out, face, clock: Clock::system(), taken: 0 }
+        Self { out, face, clock: Clock::system(), taken: 0, printed: 0 }
     }
 
-    /// The text of a batch; `None` where there is nothing to print now.
+    /// The text of a batch; `None` where it is drawn later.
     fn text(&mut self, batch: &Batch) -> Result<Option<Vec<u8>>> {
         match &mut self.face {
             Face::Lines(encoder, payloads) => {
@@ -155,20 +158,20 @@ impl Stdout {
             }
             Face::Live(live) => {
                 live.take(&batch.records)?;
-                Ok(live.redraw(self.clock.now(), false).map(String::into_bytes))
+                Ok(None)
             }
         }
     }
 
     fn redraw(&mut self, at_once: bool) -> Result<()> {
         let now = self.clock.now();
-        match &mut self.face {
-            Face::Live(live) => match live.redraw(now, at_once) {
-                Some(text) => self.print(text.as_bytes()),
-                None => Ok(()),
-            },
-            Face::Lines(..) | Face::Table(_) => Ok(()),
+        if let Face::Live(live) = &mut self.face
+            && let Some(text) = live.redraw(now, at_once)
+        {
+            self.print(text.as_bytes())?;
+            self.printed = self.taken;
         }
+        Ok(())
     }
 
     fn print(&mut self, text: &[u8]) -> Result<()> {
@@ -191,18 +194,19 @@ impl Sink for Stdout {
     fn write(&mut self, sequence: Sequence, batch: &Batch) -> Result<()> {
         if let Some(text) = self.text(batch)? {
             self.print(&text)?;
+            self.printed = sequence;
         }
         self.taken = sequence;
-        Ok(())
+        self.redraw(false)
     }
 
     fn acknowledged(&mut self, _wait: Duration) -> Result<Sequence> {
         self.redraw(false)?;
-        Ok(self.taken)
+        Ok(self.printed)
     }
 
-    fn close(&mut self) -> Result<()> {
-        self.redraw(true)
+    fn barrier(&mut self, barrier: Barrier) -> Result<()> {
+        self.redraw(barrier.flush)
     }
 }
 

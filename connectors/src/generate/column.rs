@@ -195,7 +195,7 @@ impl Generated {
             )
             .with_hint("use a wider type, or a distribution whose values fit")
         };
-        if !can_cast_types(&from, &to) {
+        if to.is_nested() || !can_cast_types(&from, &to) {
             return Err(refused(String::new()));
         }
         if let Some(extremes) = self.column.extremes() {

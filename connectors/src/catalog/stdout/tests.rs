@@ -73,14 +73,22 @@ fn a_closed_output_stops_the_topology_and_acknowledges_nothing() {
 }
 
 #[test]
-fn the_live_table_is_drawn_for_the_last_time_at_the_end() {
+fn rows_of_the_live_table_are_acknowledged_when_it_was_drawn_with_them() {
     let paper = Paper::default();
     let live = Live::new(batch().records.schema(), vec![0], 5);
     let mut sink = Stdout::new(Box::new(paper.clone()), Face::Live(live));
     sink.clock = Clock::manual(Timestamp(0));
     sink.write(1, &batch()).unwrap();
     sink.write(2, &batch()).unwrap();
-    assert_eq!(paper.text().matches("rows\n").count(), 1, "no time has passed");
-    sink.close().unwrap();
+    let mut acknowledged_after = |micros| {
+        sink.clock.advance_to(Timestamp(micros));
+        sink.acknowledged(Duration::ZERO).unwrap()
+    };
+    assert_eq!(acknowledged_after(50_000), 1, "too early to draw again");
+    assert_eq!(acknowledged_after(100_000), 2);
     assert!(paper.text().contains("4 rows\n"));
+    sink.write(3, &batch()).unwrap();
+    sink.barrier(Barrier { epoch: 1, flush: true }).unwrap();
+    assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 3);
+    assert!(paper.text().contains("6 rows\n"));
 }
