@@ -1,6 +1,8 @@
 //! One file a kind. A new kind is its file here, its `mod` line and its line in [`register`].
 
 mod blackhole;
+mod files_sink;
+mod files_source;
 mod generate;
 mod http_sink;
 mod kafka_sink;
@@ -8,6 +10,8 @@ mod kafka_source;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
+pub use files_sink::{FilesSinkOptions, RollOptions};
+pub use files_source::FilesSourceOptions;
 pub use generate::{GenerateOptions, Preset};
 pub use http_sink::{HttpAuth, HttpBasicAuth, HttpBatch, HttpBody, HttpMethod, HttpOptions};
 pub use kafka_sink::KafkaSinkOptions;
@@ -17,15 +21,20 @@ pub use stdout::{StdoutOptions, View};
 use swiftwater_engine::Registry;
 
 use crate::codec;
+pub use crate::files::compression::Compression;
+pub use crate::files::format::{FileFormat, ParquetOptions};
+pub use crate::files::store::StoreOptions;
 
 /// Registers every source, sink and message format of this crate.
 pub fn register(registry: &mut Registry) {
     // Sources.
+    registry.source::<FilesSourceOptions>();
     registry.source::<GenerateOptions>();
     registry.source::<KafkaSourceOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
     registry.sink::<HttpOptions>();
+    registry.sink::<FilesSinkOptions>();
     registry.sink::<KafkaSinkOptions>();
     registry.sink::<StdoutOptions>();
     // Formats.
@@ -33,4 +42,5 @@ pub fn register(registry: &mut Registry) {
     registry.format::<codec::CsvOptions>("csv");
     registry.format::<codec::RawOptions>("raw");
     registry.format::<codec::ArrowIpcOptions>("arrow_ipc");
+    registry.format::<ParquetOptions>("parquet");
 }

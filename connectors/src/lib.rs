@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod codec;
 pub mod event_time;
+mod files;
 mod generate;
 mod http;
 mod io_runtime;

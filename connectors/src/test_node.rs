@@ -60,7 +60,7 @@ pub(crate) fn open_source(
 }
 
 /// Plans and opens a sink with one input.
-#[expect(dead_code, reason = "the sinks that need it follow")]
+
 pub(crate) fn open_sink<O: SinkOptions>(
     node: &NodeConfig,
     schema: SchemaRef,

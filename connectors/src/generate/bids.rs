@@ -27,7 +27,7 @@ const LEAD: u64 = 10;
 const HOT_CHANNELS: [&str; 4] = ["Google", "Facebook", "Baidu", "Apple"];
 const CHANNELS: u64 = 10_000;
 /// Chosen so that a bid takes about 230 bytes as JSON.
-const EXTRA_LENGTH: (u32, u32) = (26, 66);
+const EXTRA_LENGTH: (u32, u32) = (12, 52);
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 

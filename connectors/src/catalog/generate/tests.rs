@@ -219,7 +219,7 @@ fn an_option_that_makes_no_sense_is_told_with_its_column() {
         (one(json!({"uuid": {}, "type": "list<int64>"})), "SW2004"),
         (one(json!({"zipf": {"values": 0}})), "SW2003"),
         (one(json!({"choice": []})), "SW2003"),
-        (one(json!({"constant": null})), "SW2003"),
+        (one(json!({"constant": null})), "SW2002"),
         (one(json!({"text": {"min_length": 5, "max_length": 1}})), "SW2003"),
         (one(json!({"sequence": {}, "nulls": 2.0})), "SW2003"),
         (one(json!({"squence": {}})), "SW2003"),

@@ -1,0 +1,177 @@
+//! The `files` sink: rows into files on disk or in an object store, each visible when it is whole.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use swiftwater_config::{ByteSize, Duration};
+use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan, schema as columns};
+
+use super::files_source::csv_layout;
+use crate::codec::{self, CodecContext};
+use crate::files::compression::Compression;
+use crate::files::encoder::{Form, Making};
+use crate::files::format::FileFormat;
+use crate::files::location::Location;
+use crate::files::partition;
+use crate::files::sink::{Design, FilesSink};
+use crate::files::store::StoreOptions;
+
+/// Writes files on disk or in an object store, each of which appears when it is whole.
+///
+/// Files are named by the time the topology started and a number, so that names sort by time and
+/// are never used twice: `20261123T101530123Z-9f86d081-000042.parquet`. A file is ended when it is
+/// large or old enough (`roll`), when the topology ends, and when partitions of a topic move to
+/// another process. Only then do its rows count as written and are their offsets committed: `every`
+/// is also how much is read again after a crash.
+///
+/// On a local disk a file is written under a hidden name, made durable (fsync) and renamed; what a
+/// crash leaves behind is removed at the next start. In an object store it is one request, or an
+/// upload in parts that appears with the last request; let a rule of the bucket remove unfinished
+/// uploads after some days.
+///
+/// The makings come from `format` (`json`, `csv`, `raw`, `parquet`, `arrow_ipc`); without it, lines
+/// of JSON.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSinkOptions {
+    /// The directory: a local path, or a URL such as `s3://bucket/bids/`.
+    pub path: String,
+    /// The makings of the files, where the node has no `format`.
+    #[serde(default)]
+    pub format: Option<FileFormat>,
+    /// When a file is ended and the next one begun.
+    #[serde(default)]
+    pub roll: RollOptions,
+    /// Columns whose values name sub-directories, `day=2026-11-23/`, in the way of Hive; they are
+    /// left out of the files.
+    #[serde(default)]
+    pub partition_by: Vec<String>,
+    /// How bytes are made fewer: inside Parquet (`zstd` without it, `snappy`, `gzip`, `lz4`, `none`)
+    /// and Arrow IPC (`zstd`, `lz4`), and of whole files of lines (`gzip`, `zstd`).
+    #[serde(default)]
+    pub compression: Option<Compression>,
+    /// Parquet: most rows in a row group (1048576 without it). Fewer where memory is short.
+    #[serde(default)]
+    pub row_group_rows: Option<usize>,
+    /// CSV: what stands between two values.
+    #[serde(default)]
+    pub delimiter: Option<char>,
+    /// CSV: whether the first line names the columns.
+    #[serde(default)]
+    pub header: Option<bool>,
+    /// How the object store is reached.
+    #[serde(default)]
+    pub store: StoreOptions,
+}
+
+/// When a file is ended.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollOptions {
+    /// At about this size.
+    pub bytes: ByteSize,
+    /// At this age.
+    pub every: Duration,
+}
+
+impl Default for RollOptions {
+    fn default() -> Self {
+        Self { bytes: ByteSize(128 << 20), every: Duration::from_secs(60) }
+    }
+}
+
+const ROW_GROUP_ROWS: usize = 1 << 20;
+
+impl FilesSinkOptions {
+    fn form(&self, format: FileFormat, schema: &SchemaRef, cx: &NodeContext<'_>) -> Result<Form> {
+        let layout = csv_layout(format, self.delimiter, self.header)?;
+        let groups = self.row_group_rows;
+        if groups.is_some() && format != FileFormat::Parquet || groups == Some(0) {
+            return Err(Error::config("SW2013", "use `row_group_rows` so")
+                .with_hint("it is a number above 0 and belongs to `format: parquet`"));
+        }
+        Ok(match format {
+            FileFormat::Csv => {
+                refuse_nested(schema)?;
+                Form::Csv(layout)
+            }
+            FileFormat::Parquet => {
+                ArrowSchemaConverter::new().convert(schema).map_err(|e| {
+                    Error::config("SW2013", "write the input's columns as Parquet").with_source(e)
+                })?;
+                Form::Parquet { row_group_rows: groups.unwrap_or(ROW_GROUP_ROWS) }
+            }
+            FileFormat::ArrowIpc => Form::ArrowIpc,
+            FileFormat::Json | FileFormat::Raw => {
+                let node = CodecContext { topic: None, node: &cx.node.name };
+                let config = format.as_config(cx.node);
+                Form::Lines(codec::encoder(Some(&config), Arc::clone(schema), &node)?)
+            }
+        })
+    }
+
+    fn check_roll(&self) -> Result<()> {
+        let RollOptions { bytes, every } = &self.roll;
+        if bytes.0 > 0 && !every.0.is_zero() {
+            return Ok(());
+        }
+        Err(Error::config("SW2013", format!("roll files with bytes {bytes}, every {every}"))
+            .with_hint("give a size and an age above 0"))
+    }
+}
+
+fn refuse_nested(schema: &SchemaRef) -> Result<()> {
+    let nested = |t: &DataType| t.is_nested() || t.is_binary();
+    let Some(field) = schema.fields().iter().find(|f| nested(f.data_type())) else { return Ok(()) };
+    let (name, data_type) = (field.name(), columns::name(field.data_type()));
+    Err(Error::config("SW2013", format!("write the column `{name}`, which is {data_type}, as CSV"))
+        .with_hint("select its parts as columns of their own, or write JSON or Parquet"))
+}
+
+impl SinkOptions for FilesSinkOptions {
+    const KIND: &'static str = "files";
+    const EXAMPLE: &'static str = "\
+name: archive
+sources:
+  bids: {generate: {preset: bids, count: 100000}}
+sinks:
+  archive:
+    input: bids
+    files: {path: archive/bids/, roll: {bytes: 128MiB, every: 60s}, partition_by: [channel]}
+    format: parquet
+";
+
+    fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
+        let input = cx.input()?;
+        self.check_roll()?;
+        if crate::files::glob::is_pattern(&self.path) {
+            return Err(Error::config("SW2011", format!("write files to the pattern `{}`", self.path))
+                .with_hint("give a directory; files are named by the sink"));
+        }
+        let format = FileFormat::of_node(cx.node, self.format, "")?.unwrap_or(FileFormat::Json);
+        let by = &self.partition_by;
+        let schema = if by.is_empty() { Arc::clone(&input) } else { partition::remaining(&input, by)? };
+        let form = self.form(format, &schema, cx)?;
+        let compression = match self.compression {
+            Some(compression) => compression.check(format)?,
+            None => Compression::default_for(format),
+        };
+        let whole = matches!(form, Form::Lines(_) | Form::Csv(_));
+        let suffix = if whole { compression.suffix() } else { "" };
+        let design = Design {
+            location: Location::parse(&self.path, &self.store)?,
+            extension: format!("{}{suffix}", format.extension()),
+            making: Making { schema, form, compression },
+            partition_by: (!by.is_empty()).then(|| (input, self.partition_by.clone())),
+            roll_bytes: self.roll.bytes.0,
+            roll_every: self.roll.every.0,
+        };
+        Ok(SinkPlan {
+            warnings: Vec::new(),
+            make: Arc::new(move || Ok(Box::new(FilesSink::new(design.clone())))),
+        })
+    }
+}
