@@ -15,6 +15,7 @@ pub(crate) mod listing;
 pub(crate) mod local_upload;
 pub(crate) mod location;
 pub(crate) mod naming;
+pub(crate) mod object_ranges;
 pub(crate) mod object_upload;
 pub(crate) mod open_file;
 pub(crate) mod parquet_reader;

@@ -60,7 +60,6 @@ pub(crate) fn open_source(
 }
 
 /// Plans and opens a sink with one input.
-
 pub(crate) fn open_sink<O: SinkOptions>(
     node: &NodeConfig,
     schema: SchemaRef,

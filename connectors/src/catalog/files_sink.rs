@@ -145,15 +145,29 @@ sinks:
 ";
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
+        let design = self.design(cx)?;
+        Ok(SinkPlan {
+            warnings: Vec::new(),
+            make: Arc::new(move || Ok(Box::new(FilesSink::new(design.clone())))),
+        })
+    }
+}
+
+impl FilesSinkOptions {
+    fn design(self, cx: &NodeContext<'_>) -> Result<Design> {
         let input = cx.input()?;
         self.check_roll()?;
         if crate::files::glob::is_pattern(&self.path) {
-            return Err(Error::config("SW2011", format!("write files to the pattern `{}`", self.path))
-                .with_hint("give a directory; files are named by the sink"));
+            return Err(Error::config(
+                "SW2011",
+                format!("write files to the pattern `{}`", self.path),
+            )
+            .with_hint("give a directory; files are named by the sink"));
         }
         let format = FileFormat::of_node(cx.node, self.format, "")?.unwrap_or(FileFormat::Json);
         let by = &self.partition_by;
-        let schema = if by.is_empty() { Arc::clone(&input) } else { partition::remaining(&input, by)? };
+        let schema =
+            if by.is_empty() { Arc::clone(&input) } else { partition::remaining(&input, by)? };
         let form = self.form(format, &schema, cx)?;
         let compression = match self.compression {
             Some(compression) => compression.check(format)?,
@@ -161,17 +175,17 @@ sinks:
         };
         let whole = matches!(form, Form::Lines(_) | Form::Csv(_));
         let suffix = if whole { compression.suffix() } else { "" };
-        let design = Design {
+        Ok(Design {
             location: Location::parse(&self.path, &self.store)?,
             extension: format!("{}{suffix}", format.extension()),
             making: Making { schema, form, compression },
             partition_by: (!by.is_empty()).then(|| (input, self.partition_by.clone())),
             roll_bytes: self.roll.bytes.0,
             roll_every: self.roll.every.0,
-        };
-        Ok(SinkPlan {
-            warnings: Vec::new(),
-            make: Arc::new(move || Ok(Box::new(FilesSink::new(design.clone())))),
         })
     }
 }
+
+#[cfg(test)]
+#[path = "files_sink/tests.rs"]
+mod tests;

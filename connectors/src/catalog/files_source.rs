@@ -5,9 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::{ByteSize, Duration};
-use swiftwater_engine::{
-    Error, NodeContext, Result, SourceOptions, SourcePlan, schema as columns,
-};
+use swiftwater_engine::{Error, NodeContext, Result, SourceOptions, SourcePlan, schema as columns};
 
 use crate::codec::{self, CodecContext};
 use crate::event_time::EventTime;
@@ -78,7 +76,13 @@ impl FilesSourceOptions {
         })
     }
 
-    fn shape(&self, format: FileFormat, layout: CsvLayout, cx: &NodeContext<'_>, schema: &arrow::datatypes::SchemaRef) -> Result<Shape> {
+    fn shape(
+        &self,
+        format: FileFormat,
+        layout: CsvLayout,
+        cx: &NodeContext<'_>,
+        schema: &arrow::datatypes::SchemaRef,
+    ) -> Result<Shape> {
         Ok(match format {
             FileFormat::Csv => Shape::Csv(layout),
             FileFormat::Parquet => Shape::Parquet,
@@ -107,8 +111,11 @@ pub(super) fn csv_layout(
         Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => {
             Ok(CsvLayout { delimiter: byte, quote: b'"', header: header.unwrap_or(true) })
         }
-        _ => Err(Error::config("SW2013", format!("set values apart by `{}`", delimiter.escape_debug()))
-            .with_hint("use one ASCII character such as `,`, `;` or a tab")),
+        _ => Err(Error::config(
+            "SW2013",
+            format!("set values apart by `{}`", delimiter.escape_debug()),
+        )
+        .with_hint("use one ASCII character such as `,`, `;` or a tab")),
     }
 }
 
@@ -150,3 +157,7 @@ sinks:
         })
     }
 }
+
+#[cfg(test)]
+#[path = "files_source/tests.rs"]
+mod tests;

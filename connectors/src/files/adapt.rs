@@ -54,12 +54,12 @@ impl Adapter {
     fn convert(&self, records: &RecordBatch) -> Result<RecordBatch> {
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let rows = records.num_rows();
-        let column = |(place, field): (&Option<usize>, &Arc<arrow::datatypes::Field>)| {
-            match place.and_then(|p| records.columns().get(p)) {
-                None => Ok(new_null_array(field.data_type(), rows)),
-                Some(same) if same.data_type() == field.data_type() => Ok(ArrayRef::clone(same)),
-                Some(other) => cast_with_options(other, field.data_type(), &strict),
-            }
+        let column = |(place, field): (&Option<usize>, &Arc<arrow::datatypes::Field>)| match place
+            .and_then(|p| records.columns().get(p))
+        {
+            None => Ok(new_null_array(field.data_type(), rows)),
+            Some(same) if same.data_type() == field.data_type() => Ok(ArrayRef::clone(same)),
+            Some(other) => cast_with_options(other, field.data_type(), &strict),
         };
         let columns = self.places.iter().zip(self.schema.fields()).map(column);
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
@@ -69,7 +69,11 @@ impl Adapter {
 
     /// The declared rows, and those that could not be converted; `first` is the number of the first
     /// row in the file, from 0.
-    pub(super) fn adapt(&self, records: &RecordBatch, first: u64) -> Result<(RecordBatch, Vec<Rejected>)> {
+    pub(super) fn adapt(
+        &self,
+        records: &RecordBatch,
+        first: u64,
+    ) -> Result<(RecordBatch, Vec<Rejected>)> {
         let mut bad = Vec::new();
         let mut parts = Vec::new();
         self.split(records, first, &mut parts, &mut bad);
@@ -97,7 +101,8 @@ impl Adapter {
                 bad.push(rejected(&self.file, first + 1, "SW2018", cause, Some(&row)));
             }
             Err(_) => {
-                let (left, right) = (records.slice(0, rows / 2), records.slice(rows / 2, rows - rows / 2));
+                let (left, right) =
+                    (records.slice(0, rows / 2), records.slice(rows / 2, rows - rows / 2));
                 self.split(&left, first, good, bad);
                 self.split(&right, first + (rows / 2) as u64, good, bad);
             }
@@ -126,7 +131,10 @@ mod tests {
         assert_eq!(good.column(1).null_count(), 2);
         let offsets: Vec<i64> = bad.iter().map(|r| r.origin.as_ref().unwrap().offset).collect();
         assert_eq!(offsets, [12, 14]);
-        assert!(bad[0].message.contains("500") && bad[0].payload.as_ref().unwrap().starts_with(b"{\"b\":\"x\""));
+        assert!(
+            bad[0].message.contains("500")
+                && bad[0].payload.as_ref().unwrap().starts_with(b"{\"b\":\"x\"")
+        );
     }
 
     #[test]

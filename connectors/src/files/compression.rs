@@ -84,7 +84,10 @@ impl Compression {
 }
 
 /// The bytes of a file, decompressed where its name ends in `.gz` or `.zst`.
-pub(crate) fn decompressed(name: &str, bytes: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+pub(crate) fn decompressed(
+    name: &str,
+    bytes: Box<dyn Read + Send>,
+) -> io::Result<Box<dyn Read + Send>> {
     Ok(if name.ends_with(".gz") {
         Box::new(MultiGzDecoder::new(bytes))
     } else if name.ends_with(".zst") {

@@ -96,8 +96,9 @@ impl CsvReader {
             let found = self.records.next(1, 1).map_err(|e| broken(&self.file, e))?;
             let header = found.first().map(|r| r.range.clone()).unwrap_or_default();
             let header = self.records.bytes().get(header).unwrap_or_default();
-            header_names(header, self.layout)
-                .map_err(|e| Error::data("SW2017", format!("read the header of `{}`", self.file)).with_source(e))?
+            header_names(header, self.layout).map_err(|e| {
+                Error::data("SW2017", format!("read the header of `{}`", self.file)).with_source(e)
+            })?
         } else {
             self.declared.fields().iter().map(|f| f.name().clone()).collect()
         };

@@ -91,16 +91,16 @@ impl Preparer {
 fn csv_text(records: &RecordBatch, layout: CsvLayout, header: bool) -> Result<Vec<u8>> {
     let builder = WriterBuilder::new().with_delimiter(layout.delimiter).with_quote(layout.quote);
     let mut writer = builder.with_header(header).build(Vec::new());
-    writer.write(records).map_err(|e| {
-        Error::data("SW2024", "write a row as CSV").with_source(e)
-    })?;
+    writer
+        .write(records)
+        .map_err(|e| Error::data("SW2024", "write a row as CSV").with_source(e))?;
     Ok(writer.into_inner())
 }
 
 /// The bytes of one file.
 pub(crate) enum FileEncoder {
     /// Lines.
-    Text(Compressed),
+    Text(Box<Compressed>),
     /// Parquet.
     Parquet(Box<ArrowWriter<Vec<u8>>>),
     /// Arrow IPC.
@@ -122,14 +122,16 @@ impl FileEncoder {
     pub(crate) fn begin(making: &Making) -> Result<Self> {
         let schema = Arc::clone(&making.schema);
         Ok(match &making.form {
-            Form::Lines(_) => Self::Text(Compressed::new(making.compression).map_err(broken)?),
+            Form::Lines(_) => {
+                Self::Text(Box::new(Compressed::new(making.compression).map_err(broken)?))
+            }
             Form::Csv(layout) => {
                 let mut text = Compressed::new(making.compression).map_err(broken)?;
                 if layout.header {
                     let header = csv_text(&RecordBatch::new_empty(schema), *layout, true)?;
                     text.write(&header).map_err(broken)?;
                 }
-                Self::Text(text)
+                Self::Text(Box::new(text))
             }
             Form::Parquet { row_group_rows } => {
                 let properties = WriterProperties::builder()

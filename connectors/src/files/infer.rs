@@ -53,7 +53,8 @@ pub(crate) fn columns(
         (_, FileRef::Object(..) | FileRef::Local(_)) => {
             let bytes = decompressed(&first.name, byte_stream::open(first)?)
                 .map_err(|e| undeclared(&first.name, "it cannot be read").with_source(e))?;
-            let told = |e| undeclared(&first.name, "its first records differ too much").with_source(e);
+            let told =
+                |e| undeclared(&first.name, "its first records differ too much").with_source(e);
             let schema = if format == FileFormat::Csv {
                 let csv = Format::default()
                     .with_header(layout.header)

@@ -19,15 +19,23 @@ use super::reader::{Chunk, FileReader};
 
 type Bytes = io::Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
-const MARKER: &[u8; 8] = b"ARROW1\0\0";
+const MARKER: [u8; 8] = *b"ARROW1\0\0";
 
 /// Opens either form.
 pub(super) fn open_stream(entry: &Entry) -> Result<StreamReader<io::BufReader<Bytes>>> {
     let mut bytes = byte_stream::open(entry)?;
-    let mut front = Vec::new();
-    bytes.by_ref().take(8).read_to_end(&mut front).map_err(|e| broken(&entry.name, e))?;
+    let mut eight = || {
+        let mut front = Vec::with_capacity(8);
+        let read = bytes.by_ref().take(8).read_to_end(&mut front);
+        read.map(|_| front).map_err(|e| broken(&entry.name, e))
+    };
+    let mut front = eight()?;
     if front == MARKER {
-        front.clear();
+        front = eight()?;
+        // Some writers fill up to 64 bytes, so that the first buffer is aligned.
+        while front == [0; 8] {
+            front = eight()?;
+        }
     }
     let whole = io::BufReader::with_capacity(256 * 1024, Cursor::new(front).chain(bytes));
     StreamReader::try_new(whole, None).map_err(|e| corrupt(&entry.name, e))

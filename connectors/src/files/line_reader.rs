@@ -37,7 +37,9 @@ pub(super) fn broken(name: &str, error: std::io::Error) -> swiftwater_engine::Er
 /// What to say of bytes that are no record.
 pub(super) fn fault(file: &Arc<str>, record: &Record, fault: Fault, bytes: &[u8]) -> Rejected {
     let message = match fault {
-        Fault::TooLong => format!("the line is longer than `max_record`, {} bytes of it are kept", bytes.len()),
+        Fault::TooLong => {
+            format!("the line is longer than `max_record`, {} bytes of it are kept", bytes.len())
+        }
         Fault::OpenQuote => "a quote is opened and never closed".into(),
     };
     rejected(file, record.line, "SW2016", message, Some(bytes))

@@ -73,7 +73,8 @@ fn unreadable(path: &str, error: impl Into<Box<dyn std::error::Error + Send + Sy
 fn local(path: &LocalPath) -> Result<Vec<Entry>> {
     let text = path.to_string_lossy();
     let mut found = Vec::new();
-    let entry = |name: String| Entry { file: FileRef::Local(name.clone().into()), name: name.into() };
+    let entry =
+        |name: String| Entry { file: FileRef::Local(name.clone().into()), name: name.into() };
     if is_pattern(&text) && !path.exists() {
         let glob = Glob::parse(&text)?;
         let base = if glob.base.is_empty() { "." } else { glob.base.as_str() };
@@ -140,9 +141,7 @@ fn objects(store: &dyn ObjectStore, key: &str) -> Result<Vec<Path>> {
     }
     let mut found = list(key)?;
     let prefix = format!("{}/", key.trim_end_matches('/'));
-    found.retain(|path| {
-        !is_skipped(path.as_ref().strip_prefix(&prefix).unwrap_or(path.as_ref()))
-    });
+    found.retain(|path| !is_skipped(path.as_ref().strip_prefix(&prefix).unwrap_or(path.as_ref())));
     Ok(found)
 }
 
@@ -198,7 +197,8 @@ mod tests {
     fn objects_are_found_in_the_order_of_their_names() {
         let client = Client::of(InMemory::new());
         for file in FILES {
-            let put = client.objects.put(&Path::from(file), "{}".into());
+            let path = Path::from(file);
+            let put = client.objects.put(&path, "{}".into());
             io_runtime::block_on(put).unwrap().unwrap();
         }
         for (pattern, expected) in cases() {

@@ -55,9 +55,8 @@ impl Location {
 /// `Config` (`SW2010`) for a key with empty or relative segments.
 pub(crate) fn object_path(key: &str) -> Result<Path> {
     let key = key.trim_end_matches('/');
-    Path::parse(key).map_err(|e| {
-        Error::config("SW2010", format!("use the object key `{key}`")).with_source(e)
-    })
+    Path::parse(key)
+        .map_err(|e| Error::config("SW2010", format!("use the object key `{key}`")).with_source(e))
 }
 
 #[cfg(test)]

@@ -21,7 +21,13 @@ fn plain(name: &str) -> String {
 
 impl Naming {
     /// Names of a run that began at `now`; `number` tells runs of the same millisecond apart.
-    pub(crate) fn new(topology: &str, node: &str, now: Timestamp, number: u64, extension: &str) -> Self {
+    pub(crate) fn new(
+        topology: &str,
+        node: &str,
+        now: Timestamp,
+        number: u64,
+        extension: &str,
+    ) -> Self {
         let time = DateTime::<Utc>::from_timestamp_micros(now.0).unwrap_or_default();
         Self {
             run: format!("{}-{:08x}", time.format("%Y%m%dT%H%M%S%3fZ"), number & 0xFFFF_FFFF),

@@ -6,17 +6,16 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use futures::StreamExt;
-use parquet::arrow::arrow_reader::{ArrowReaderBuilder, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::async_reader::{
-    ParquetObjectReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
-};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderBuilder, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use swiftwater_engine::{Error, Result};
 
 use super::adapt::Adapter;
 use super::byte_stream::{is_gone, unreadable};
 use super::listing::{Entry, FileRef};
+use super::object_ranges::ObjectRanges;
 use super::reader::{Chunk, FileReader};
 use crate::io_runtime;
 
@@ -53,11 +52,11 @@ fn local(entry: &Entry) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| failed(&entry.name, e))
 }
 
-fn remote(entry: &Entry) -> Result<ParquetRecordBatchStreamBuilder<ParquetObjectReader>> {
+fn remote(entry: &Entry) -> Result<ParquetRecordBatchStreamBuilder<ObjectRanges>> {
     let FileRef::Object(store, path) = &entry.file else {
         return Err(Error::bug(format!("open `{}` as an object", entry.name)));
     };
-    let reader = ParquetObjectReader::new(Arc::clone(store), path.clone());
+    let reader = ObjectRanges::new(Arc::clone(store), path.clone());
     let opened = io_runtime::block_on(ParquetRecordBatchStreamBuilder::new(reader))?;
     opened.map_err(|e| failed(&entry.name, e))
 }
@@ -97,7 +96,7 @@ pub(super) fn open(entry: &Entry, to: &SchemaRef, skip: u64) -> Result<Box<dyn F
 /// Rows from either place.
 enum Rows {
     Local(Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>),
-    Remote(Box<ParquetRecordBatchStream<ParquetObjectReader>>),
+    Remote(Box<ParquetRecordBatchStream<ObjectRanges>>),
 }
 
 struct ParquetReader {

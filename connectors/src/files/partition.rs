@@ -45,7 +45,10 @@ fn split(schema: &Schema, names: &[String]) -> Result<(Vec<usize>, Vec<usize>)> 
     for name in names {
         let all: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         let place = schema.index_of(name).map_err(|_| {
-            refused(format!("the missing column `{name}`"), &format!("name one of {}", all.join(", ")))
+            refused(
+                format!("the missing column `{name}`"),
+                &format!("name one of {}", all.join(", ")),
+            )
         })?;
         let data_type = schema.field(place).data_type();
         let names_directories = data_type.is_integer()
@@ -152,7 +155,8 @@ impl Partitioning {
 /// URLs or Hive becomes `%XX`.
 fn escape(text: &str, out: &mut String) {
     for byte in text.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b' ' | b'+')
+        let plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'.' | b' ' | b'+')
             || byte >= 0x80;
         if plain && text != "." && text != ".." {
             out.push(char::from(byte));

@@ -3,10 +3,13 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use memchr::{memchr, memchr2_iter, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 /// Bytes read from the file at a time.
 const STEP: usize = 256 * 1024;
+
+/// The byte order mark that some programs put before text in UTF-8.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A record's place in the buffer, and where it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub(crate) struct Records<R> {
     at_end: bool,
     /// The rest of an overlong line is still to be dropped.
     dropping: bool,
+    /// The first bytes were looked at for a byte order mark.
+    begun: bool,
 }
 
 /// What the bytes at the front of the buffer are.
@@ -62,6 +67,7 @@ impl<R: Read> Records<R> {
             line: 1,
             at_end: false,
             dropping: false,
+            begun: false,
         }
     }
 
@@ -83,7 +89,12 @@ impl<R: Read> Records<R> {
             if self.dropping {
                 self.drop_line()?;
             } else if let Some(record) = self.front(records.is_empty() || self.from < bytes)? {
-                if !self.buffer.get(record.range.clone()).unwrap_or_default().trim_ascii().is_empty()
+                if !self
+                    .buffer
+                    .get(record.range.clone())
+                    .unwrap_or_default()
+                    .trim_ascii()
+                    .is_empty()
                 {
                     records.push(record);
                 }
@@ -195,6 +206,21 @@ impl<R: Read> Records<R> {
     }
 
     fn read_on(&mut self) -> io::Result<()> {
+        self.read_some()?;
+        while !self.begun {
+            if self.buffer.len() < MARK.len() && !self.at_end {
+                self.read_some()?;
+                continue;
+            }
+            self.begun = true;
+            if self.buffer.starts_with(MARK) {
+                self.buffer.drain(..MARK.len());
+            }
+        }
+        Ok(())
+    }
+
+    fn read_some(&mut self) -> io::Result<()> {
         let held = self.buffer.len();
         // An open record is looked through again from its start, so each step doubles what is held.
         self.buffer.resize(held + STEP.max(held - self.from), 0);
@@ -206,12 +232,7 @@ impl<R: Read> Records<R> {
         };
         let read = outcome.as_ref().map_or(0, |n| *n);
         self.buffer.truncate(held + read);
-        outcome?;
-        if read == 0 {
-            self.at_end = true;
-        } else if held == 0 && self.line == 1 && self.buffer.starts_with(b"\xEF\xBB\xBF") {
-            self.buffer.drain(..3);
-        }
+        self.at_end = outcome? == 0;
         Ok(())
     }
 }

@@ -78,9 +78,9 @@ impl FilesSink {
             Some(partitioning) => partitioning.spread(records)?,
             None => vec![(Arc::from(""), records.clone())],
         };
-        let prepared = parts.into_iter().map(|(directory, rows)| {
-            Ok((directory, ready.preparer.prepare(&rows)?))
-        });
+        let prepared = parts
+            .into_iter()
+            .map(|(directory, rows)| Ok((directory, ready.preparer.prepare(&rows)?)));
         prepared.collect()
     }
 
@@ -133,7 +133,8 @@ impl FilesSink {
         Ok(())
     }
 
-    fn held(&mut self) -> usize {
+    /// Bytes of memory that rows take which are not stored yet.
+    pub(crate) fn held(&mut self) -> usize {
         let open: usize = self.open.values_mut().map(OpenFile::held).sum();
         open + self.closing.iter().map(ClosingFile::held).sum::<usize>()
     }
@@ -178,8 +179,11 @@ impl FilesSink {
         if !full(held) {
             return Ok(());
         }
-        Err(Error::unavailable("SW2027", format!("take more rows while {held} bytes are not stored"))
-            .with_hint("the disk or the store is slower than the rows come"))
+        Err(Error::unavailable(
+            "SW2027",
+            format!("take more rows while {held} bytes are not stored"),
+        )
+        .with_hint("the disk or the store is slower than the rows come"))
     }
 
     fn acknowledged_so_far(&self) -> Sequence {

@@ -57,8 +57,8 @@ impl Client {
     /// A client of one store.
     pub(crate) fn of(store: impl ObjectStore + MultipartStore) -> Self {
         let store = Arc::new(store);
-        let objects: Arc<dyn ObjectStore> = Arc::<_>::clone(&store);
-        Self { objects, parts: store }
+        let parts = Arc::clone(&store);
+        Self { objects: store, parts }
     }
 }
 
@@ -91,8 +91,11 @@ impl StoreOptions {
             && endpoint.starts_with("http://")
             && !self.allow_http
         {
-            return Err(Error::config("SW2010", format!("use the endpoint `{endpoint}` without TLS"))
-                .with_hint("set `allow_http: true` if that is meant, or give an https:// address"));
+            return Err(Error::config(
+                "SW2010",
+                format!("use the endpoint `{endpoint}` without TLS"),
+            )
+            .with_hint("set `allow_http: true` if that is meant, or give an https:// address"));
         }
         match scheme {
             "s3" | "s3a" => self.s3(bucket_url),
@@ -134,7 +137,8 @@ impl StoreOptions {
     fn s3(&self, url: &str) -> Result<Client> {
         self.only_for("S3")?;
         let mut builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry());
-        let allow_http = self.allow_http || std::env::var("AWS_ALLOW_HTTP").is_ok_and(|v| v == "true");
+        let allow_http =
+            self.allow_http || std::env::var("AWS_ALLOW_HTTP").is_ok_and(|v| v == "true");
         builder = builder.with_client_options(client_options(allow_http));
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint);

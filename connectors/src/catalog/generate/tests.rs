@@ -94,7 +94,7 @@ fn a_seed_always_gave_these_rows() {
     assert_eq!(std::str::from_utf8(&row).unwrap(), GOLDEN_BID);
 }
 
-const GOLDEN_BID: &str = r#"{"auction":66153,"bidder":22075,"price":3656,"channel":"Baidu","url":"https://www.auctions.example/jupus/uecxj/lpwzm/item.htm?query=1","date_time":"2026-01-01T00:00:09.999","extra":"pjgjkjfluyixuswqyqjwrbcgnuggphuuqjwukmlwlggsrrfoprnt"}"#;
+const GOLDEN_BID: &str = r#"{"auction":66153,"bidder":22075,"price":3656,"channel":"Baidu","url":"https://www.auctions.example/jupus/uecxj/lpwzm/item.htm?query=1","date_time":"2026-01-01T00:00:09.999","extra":"pjgjkjfluyixuswqyqjwrbcgnuggphuuqjwukm"}"#;
 
 fn column(options: Value, name: &str) -> ArrayRef {
     let plan = plan(options).unwrap();
@@ -142,7 +142,8 @@ fn the_share_of_nulls_is_as_asked() {
 
 #[test]
 fn bids_follow_the_published_shape() {
-    let plan = plan(json!({"preset": "bids", "count": 200_000, "seed": 5, "event_rate": 1e6})).unwrap();
+    let plan =
+        plan(json!({"preset": "bids", "count": 200_000, "seed": 5, "event_rate": 1e6})).unwrap();
     let all = read(&plan, (0, 1), 8192);
     let all = concat_batches(&plan.schema, &all).unwrap();
     let numbers = |name: &str| {

@@ -1,0 +1,458 @@
+//! Files that a sink writes: whole or not there, rolled in time, acknowledged when they are there,
+//! and the same rows when they are read again.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration as Wait;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray,
+};
+use arrow::compute::concat_batches;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use swiftwater_config::{NodeConfig, Role};
+use swiftwater_engine::{Barrier, Batch, Clock, Polled, Readings, Sink, SinkContext, Timestamp};
+
+use super::*;
+use crate::catalog::FilesSourceOptions;
+use crate::test_node::{node, open_sink, open_source, plan_source};
+
+const FLUSH: Barrier = Barrier { epoch: 1, flush: true };
+
+fn batch(records: RecordBatch) -> Batch {
+    Batch::new(records, Readings::polled_at(Timestamp(0)))
+}
+
+fn numbers(range: std::ops::Range<i64>) -> RecordBatch {
+    use arrow::datatypes::{Field, Schema};
+    let schema = Schema::new(vec![
+        Field::new("n", DataType::Int64, true),
+        Field::new("text", DataType::Utf8, true),
+    ]);
+    let n: ArrayRef = Arc::new(Int64Array::from_iter_values(range.clone()));
+    let text: ArrayRef =
+        Arc::new(StringArray::from_iter_values(range.map(|i| format!("row number {i}"))));
+    RecordBatch::try_new(Arc::new(schema), vec![n, text]).unwrap()
+}
+
+fn sink_node(directory: &Path, mut options: Value, format: &str) -> NodeConfig {
+    options["path"] = directory.to_str().unwrap().into();
+    node(Role::Sink, "files", options, format)
+}
+
+fn open(
+    directory: &Path,
+    options: Value,
+    format: &str,
+    schema: SchemaRef,
+    clock: &Clock,
+) -> Box<dyn Sink> {
+    let node = sink_node(directory, options, format);
+    open_sink::<FilesSinkOptions>(&node, schema, 64 << 20, clock).unwrap()
+}
+
+/// Paths of all files under a directory, hidden ones too, in order.
+fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(next) = directories.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                found.push(path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn is_visible(path: &str) -> bool {
+    !path.rsplit('/').next().unwrap().starts_with('.')
+}
+
+/// All rows of a directory through the source; nothing may be rejected.
+fn read(
+    directory: &Path,
+    format: &str,
+    schema: Option<&SchemaRef>,
+    batch_rows: usize,
+) -> RecordBatch {
+    let mut node = node(Role::Source, "files", json!({"path": directory}), format);
+    node.schema = schema.map(|schema| {
+        let column = |f: &Arc<arrow::datatypes::Field>| {
+            (f.name().clone(), Value::from(columns::name(f.data_type())))
+        };
+        schema.fields().iter().map(column).collect()
+    });
+    let plan = plan_source::<FilesSourceOptions>(&node).unwrap();
+    let mut source = open_source(&plan, (0, 1), batch_rows, &Clock::system()).unwrap();
+    let mut all = Vec::new();
+    loop {
+        match source.poll(Wait::ZERO).unwrap() {
+            Polled::Rows { batch, rejected, .. } => {
+                assert_eq!(rejected, []);
+                assert!(batch.rows() <= batch_rows);
+                all.push(batch.records);
+            }
+            Polled::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    concat_batches(&plan.schema, &all).unwrap()
+}
+
+fn nullable<T: std::fmt::Debug>(
+    value: impl Strategy<Value = T> + 'static,
+    rows: usize,
+) -> impl Strategy<Value = Vec<Option<T>>> {
+    prop::collection::vec(prop::option::weighted(0.8, value), rows)
+}
+
+/// Batches of one schema. Text is never empty: CSV cannot tell it from null.
+fn batches() -> impl Strategy<Value = Vec<RecordBatch>> {
+    let one = (1_usize..40).prop_flat_map(|rows| {
+        (
+            nullable(any::<i64>(), rows),
+            nullable((-1e300_f64..1e300).prop_map(|f| if f == 0.0 { 0.5 } else { f }), rows),
+            nullable("[a-zéü,\"';\n\r{}%= ]{0,12}[a-z\"]", rows),
+            nullable(any::<bool>(), rows),
+            nullable(-62_000_000_000_000_i64..250_000_000_000_000, rows),
+        )
+            .prop_map(|(n, f, s, b, t)| {
+                let columns: [(&str, ArrayRef); 5] = [
+                    ("n", Arc::new(Int64Array::from(n))),
+                    ("f", Arc::new(Float64Array::from(f))),
+                    ("s,1", Arc::new(StringArray::from(s))),
+                    ("b", Arc::new(BooleanArray::from(b))),
+                    ("t", Arc::new(TimestampMillisecondArray::from(t))),
+                ];
+                let fields = columns.iter().map(|(name, c)| {
+                    arrow::datatypes::Field::new(*name, c.data_type().clone(), true)
+                });
+                let schema = Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()));
+                RecordBatch::try_new(schema, columns.map(|(_, c)| c).to_vec()).unwrap()
+            })
+    });
+    prop::collection::vec(one, 1..8)
+}
+
+fn makings() -> impl Strategy<Value = (&'static str, Option<&'static str>)> {
+    prop::sample::select(vec![
+        ("json", None),
+        ("json", Some("zstd")),
+        ("csv", None),
+        ("csv", Some("gzip")),
+        ("parquet", None),
+        ("parquet", Some("snappy")),
+        ("parquet", Some("lz4")),
+        ("parquet", Some("gzip")),
+        ("arrow_ipc", None),
+        ("arrow_ipc", Some("zstd")),
+        ("arrow_ipc", Some("lz4")),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_come_back_as_they_were_written(
+        batches in batches(),
+        (format, compression) in makings(),
+        flush_after in 0_usize..8,
+        batch_rows in 1_usize..60,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = batches[0].schema();
+        let options = match compression {
+            Some(c) => json!({"compression": c}),
+            None => json!({}),
+        };
+        let mut sink = open(dir.path(), options, format, Arc::clone(&schema), &Clock::system());
+        for (i, records) in batches.iter().enumerate() {
+            let sequence = i as u64 + 1;
+            sink.write(sequence, &batch(records.clone())).unwrap();
+            if i == flush_after {
+                sink.barrier(FLUSH).unwrap();
+                prop_assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), sequence);
+            }
+        }
+        sink.barrier(FLUSH).unwrap();
+        prop_assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), batches.len() as u64);
+        let all = concat_batches(&schema, &batches).unwrap();
+        let declared = ["json", "csv"].contains(&format).then_some(&schema);
+        prop_assert_eq!(read(dir.path(), format, declared, batch_rows), all);
+    }
+}
+
+#[test]
+fn a_file_is_rolled_by_time_without_rows_and_only_then_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp(0));
+    let options = json!({"roll": {"every": "10s"}});
+    let mut sink = open(dir.path(), options, "json", numbers(0..1).schema(), &clock);
+    sink.write(1, &batch(numbers(0..3))).unwrap();
+    clock.advance_to(Timestamp(4_000_000));
+    sink.write(2, &batch(numbers(3..5))).unwrap();
+    clock.advance_to(Timestamp(9_999_999));
+    assert_eq!(sink.acknowledged(Wait::ZERO).unwrap(), 0);
+    assert!(files(dir.path()).iter().all(|f| !is_visible(f)));
+    clock.advance_to(Timestamp(10_000_000));
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), 2);
+    let written = files(dir.path());
+    assert_eq!(written.len(), 1);
+    assert_eq!(fs::read_to_string(dir.path().join(&written[0])).unwrap().lines().count(), 5);
+    sink.write(3, &batch(numbers(5..6))).unwrap();
+    sink.barrier(Barrier { epoch: 2, flush: false }).unwrap();
+    assert_eq!(sink.acknowledged(Wait::ZERO).unwrap(), 2, "a barrier alone rolls nothing");
+    sink.barrier(FLUSH).unwrap();
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), 3);
+    assert_eq!(files(dir.path()).len(), 2);
+}
+
+#[test]
+fn a_file_is_rolled_by_size_and_names_sort_in_the_order_of_rows() {
+    for (format, compression) in
+        [("json", "none"), ("csv", "zstd"), ("parquet", "none"), ("arrow_ipc", "none")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let options = json!({"roll": {"bytes": "20KiB"}, "compression": compression});
+        let schema = numbers(0..1).schema();
+        let mut sink = open(dir.path(), options, format, Arc::clone(&schema), &Clock::system());
+        let mut sequence = 0;
+        for from in (0..40_000).step_by(200) {
+            sequence += 1;
+            sink.write(sequence, &batch(numbers(from..from + 200))).unwrap();
+        }
+        sink.barrier(FLUSH).unwrap();
+        assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), sequence);
+        let written = files(dir.path());
+        assert!(written.len() > 2 && written.len() < 120, "{format}: {}", written.len());
+        for file in written.iter().rev().skip(1) {
+            let size = fs::metadata(dir.path().join(file)).unwrap().len();
+            // Besides the roll size one batch fits, and what the compressor or the footer adds.
+            assert!((10_000..60_000).contains(&size), "{format} {size}");
+        }
+        let rows = read(dir.path(), format, Some(&schema), 1000);
+        assert_eq!(rows, numbers(0..40_000), "{format}");
+    }
+}
+
+#[test]
+fn rows_are_spread_over_directories_and_each_is_acknowledged_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp(0));
+    let of_day = |day: &str, range: std::ops::Range<i64>| {
+        let rows = numbers(range);
+        let days: ArrayRef = Arc::new(StringArray::from(vec![day; rows.num_rows()]));
+        let mut columns = rows.columns().to_vec();
+        columns.insert(1, days);
+        let names = ["n", "day", "text"].into_iter().zip(columns).map(|(n, c)| (n, c, true));
+        RecordBatch::try_from_iter_with_nullable(names).unwrap()
+    };
+    let options = json!({"partition_by": ["day"], "roll": {"every": "10s"}});
+    let schema = of_day("x", 0..1).schema();
+    let mut sink = open(dir.path(), options, "parquet", Arc::clone(&schema), &clock);
+    sink.write(1, &batch(of_day("mon/day", 0..10))).unwrap();
+    clock.advance_to(Timestamp(5_000_000));
+    let both = [of_day("tue", 10..20), of_day("mon/day", 20..25)];
+    sink.write(2, &batch(concat_batches(&schema, &both).unwrap())).unwrap();
+    clock.advance_to(Timestamp(10_000_000));
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), 1, "tuesday is still open");
+    assert_eq!(read(&dir.path().join("day=mon%2Fday"), "parquet", None, 100).num_rows(), 15);
+    clock.advance_to(Timestamp(15_000_000));
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), 2);
+    assert_eq!(read(&dir.path().join("day=tue"), "parquet", None, 100), numbers(10..20));
+}
+
+#[test]
+fn memory_stays_within_the_limit_and_nothing_is_lost() {
+    let text = |i: i64| {
+        format!("{:x}", u128::from(i.unsigned_abs()).pow(4).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    };
+    let rows = |range: std::ops::Range<i64>| {
+        let n: ArrayRef = Arc::new(Int64Array::from_iter_values(range.clone()));
+        let s: ArrayRef = Arc::new(StringArray::from_iter_values(range.clone().map(text)));
+        let p: ArrayRef = Arc::new(Int64Array::from_iter_values(range.map(|i| i % 20)));
+        RecordBatch::try_from_iter([("n", n), ("s", s), ("p", p)]).unwrap()
+    };
+    let schema = rows(0..1).schema();
+    for (format, by) in [("parquet", json!([])), ("json", json!(["p"])), ("parquet", json!(["p"]))]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let node = sink_node(dir.path(), json!({"partition_by": by}), format);
+        let options: FilesSinkOptions = serde_json::from_value(node.options.clone()).unwrap();
+        let inputs = [Arc::clone(&schema)];
+        let cx = NodeContext { topology: "t", node: &node, inputs: &inputs };
+        let mut sink = FilesSink::new(options.design(&cx).unwrap());
+        let limit = 1 << 20;
+        let metrics = swiftwater_engine::metrics::Metrics::new("t").unwrap();
+        sink.open(SinkContext {
+            topology: "t".into(),
+            node: "n".into(),
+            buffer_bytes: limit,
+            retry_budget: Wait::from_secs(1),
+            clock: Clock::system(),
+            metrics: swiftwater_engine::metrics::SinkMetrics::new(&metrics, "n"),
+        })
+        .unwrap();
+        let step = 2000;
+        let mut sequence = 0;
+        for from in (0..200_000).step_by(step) {
+            let next = batch(rows(from..from + step as i64));
+            sequence += 1;
+            sink.write(sequence, &next).unwrap();
+            let held = sink.held();
+            // Beside the limit one batch in the making, for which encoders take some times its size,
+            // and what an encoder needs for itself.
+            let files = if by == json!([]) { 1 } else { 20 };
+            let most = limit + 4 * next.bytes() + files * (32 << 10);
+            assert!(held <= most, "{format} {by}: {held}");
+        }
+        sink.barrier(FLUSH).unwrap();
+        assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), sequence);
+        let n = |rows: RecordBatch| {
+            let mut n: Vec<i64> = arrow::array::cast::as_primitive_array::<
+                arrow::datatypes::Int64Type,
+            >(rows.column(0))
+            .values()
+            .to_vec();
+            n.sort_unstable();
+            n
+        };
+        let left =
+            partition::remaining(&schema, &serde_json::from_value::<Vec<String>>(by).unwrap())
+                .unwrap();
+        let found = n(read(dir.path(), format, Some(&left), 8192));
+        assert!(found == (0..200_000).collect::<Vec<i64>>(), "{format}");
+    }
+}
+
+/// Where the child process of the crash test writes.
+const CRASH: &str = "SWIFTWATER_CRASH_DIRECTORY";
+
+#[test]
+#[ignore = "the child process of the crash test, which dies"]
+fn crash_child() {
+    let Ok(directory) = std::env::var(CRASH) else { return };
+    let schema = numbers(0..1).schema();
+    let options = json!({"roll": {"bytes": "1GiB"}, "compression": "none"});
+    let mut sink = open(Path::new(&directory), options, "json", schema, &Clock::system());
+    sink.write(1, &batch(numbers(0..10))).unwrap();
+    sink.barrier(FLUSH).unwrap();
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), 1);
+    // More than is gathered in memory, so that half a file lies on the disk.
+    sink.write(2, &batch(numbers(10..100_000))).unwrap();
+    std::process::abort();
+}
+
+#[test]
+fn a_crash_leaves_no_half_file_and_the_next_start_sweeps_what_it_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "catalog::files_sink::tests::crash_child"])
+        .env(CRASH, dir.path())
+        .output()
+        .unwrap()
+        .status;
+    assert!(!status.success());
+    let (seen, hidden): (Vec<String>, Vec<String>) =
+        files(dir.path()).into_iter().partition(|f| is_visible(f));
+    assert_eq!((seen.len(), hidden.len()), (1, 1));
+    assert!(fs::metadata(dir.path().join(&hidden[0])).unwrap().len() > 1 << 20);
+    let schema = numbers(0..1).schema();
+    assert_eq!(read(dir.path(), "json", Some(&schema), 100), numbers(0..10));
+    drop(open(dir.path(), json!({}), "json", schema, &Clock::system()));
+    assert_eq!(files(dir.path()), seen);
+}
+
+#[test]
+fn a_sink_that_is_dropped_leaves_what_was_acknowledged_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sink = open(dir.path(), json!({}), "parquet", numbers(0..1).schema(), &Clock::system());
+    sink.write(1, &batch(numbers(0..10))).unwrap();
+    drop(sink);
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn options_that_make_no_sense_are_told() {
+    let schema = numbers(0..1).schema();
+    let told = |options: Value, format: &str| {
+        let node = node(Role::Sink, "files", options, format);
+        open_sink::<FilesSinkOptions>(&node, Arc::clone(&schema), 1, &Clock::system())
+            .err()
+            .unwrap_or_else(|| panic!("{node:?}"))
+    };
+    for (options, format, code) in [
+        (json!({"path": "x", "compression": "snappy"}), "json", "SW2013"),
+        (json!({"path": "x", "row_group_rows": 10}), "json", "SW2013"),
+        (json!({"path": "x", "row_group_rows": 0}), "parquet", "SW2013"),
+        (json!({"path": "x", "delimiter": ";"}), "parquet", "SW2013"),
+        (json!({"path": "x", "delimiter": "\n"}), "csv", "SW2013"),
+        (json!({"path": "x", "roll": {"bytes": "0B"}}), "json", "SW2013"),
+        (json!({"path": "x", "format": "csv"}), "json", "SW2013"),
+        (json!({"path": "x"}), "avro", "SW2013"),
+        (json!({"path": "x/*.json"}), "json", "SW2011"),
+        (json!({"path": "x", "partition_by": ["day"]}), "json", "SW2026"),
+        (json!({"path": "x", "store": {"region": "eu"}}), "json", "SW2010"),
+        (json!({"path": "ftp://x"}), "json", "SW2010"),
+    ] {
+        let error = told(options.clone(), format);
+        assert_eq!(error.code, code, "{options} {format}: {error}");
+        assert!(error.hint.is_some(), "{error}");
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_holds_rows_back_and_loses_none() {
+    // A small disk of its own; where the tests may not mount one, `/dev/full` has to do
+    // (`local_upload`).
+    let dir = tempfile::tempdir().unwrap();
+    let mount = |args: &[&str]| Command::new("mount").args(args).output();
+    let path = dir.path().to_str().unwrap();
+    if !mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs", path]).is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: no right to mount");
+        return;
+    }
+    let schema = numbers(0..1).schema();
+    let options = json!({"compression": "none"});
+    let mut sink = open(dir.path(), options, "json", Arc::clone(&schema), &Clock::system());
+    let ballast = dir.path().join("_ballast");
+    fs::write(&ballast, vec![0; 700 << 10]).unwrap();
+    let (mut sequence, mut from, mut refused) = (1, 0, 0);
+    while from < 20_000 {
+        match sink.write(sequence, &batch(numbers(from..from + 500))) {
+            Ok(()) => {
+                sequence += 1;
+                from += 500;
+            }
+            Err(error) => {
+                assert_eq!(
+                    (error.kind, error.code),
+                    (swiftwater_engine::ErrorKind::Unavailable, "SW2020")
+                );
+                refused += 1;
+                assert!(refused < 3, "space was made: {error}");
+                if refused == 2 {
+                    fs::remove_file(&ballast).unwrap();
+                }
+            }
+        }
+    }
+    let flushed = sink.barrier(FLUSH);
+    if flushed.is_err() {
+        fs::remove_file(&ballast).ok();
+    }
+    assert_eq!(sink.acknowledged(Wait::from_secs(1)).unwrap(), sequence - 1);
+    let rows = read(dir.path(), "json", Some(&schema), 1000);
+    assert_eq!(rows, numbers(0..20_000));
+    assert!(refused > 0 || flushed.is_err(), "the disk was never full");
+    Command::new("umount").arg(path).status().unwrap();
+}
