@@ -4,6 +4,7 @@
 pub(crate) mod adapt;
 pub(crate) mod byte_stream;
 pub(crate) mod compression;
+pub(crate) mod csv;
 pub(crate) mod csv_reader;
 pub(crate) mod encoder;
 pub(crate) mod format;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowSchemaConverter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::{ByteSize, Duration};
-use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan, schema as columns};
+use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan};
 
-use super::files_source::csv_layout;
 use crate::codec::{self, CodecContext};
 use crate::files::compression::Compression;
+use crate::files::csv::CsvLayout;
 use crate::files::encoder::{Form, Making};
 use crate::files::format::FileFormat;
 use crate::files::location::Location;
@@ -56,9 +56,6 @@ pub struct FilesSinkOptions {
     /// Parquet: most rows in a row group (1048576 without it). Fewer where memory is short.
     #[serde(default)]
     pub row_group_rows: Option<usize>,
-    /// CSV: what stands between two values.
-    #[serde(default)]
-    pub delimiter: Option<char>,
     /// CSV: whether the first line names the columns.
     #[serde(default)]
     pub header: Option<bool>,
@@ -87,17 +84,13 @@ const ROW_GROUP_ROWS: usize = 1 << 20;
 
 impl FilesSinkOptions {
     fn form(&self, format: FileFormat, schema: &SchemaRef, cx: &NodeContext<'_>) -> Result<Form> {
-        let layout = csv_layout(format, self.delimiter, self.header)?;
+        let csv = CsvLayout::of_node(cx.node, format, self.header)?;
         let groups = self.row_group_rows;
         if groups.is_some() && format != FileFormat::Parquet || groups == Some(0) {
             return Err(Error::config("SW2013", "use `row_group_rows` so")
                 .with_hint("it is a number above 0 and belongs to `format: parquet`"));
         }
         Ok(match format {
-            FileFormat::Csv => {
-                refuse_nested(schema)?;
-                Form::Csv(layout)
-            }
             FileFormat::Parquet => {
                 ArrowSchemaConverter::new().convert(schema).map_err(|e| {
                     Error::config("SW2013", "write the input's columns as Parquet").with_source(e)
@@ -105,10 +98,17 @@ impl FilesSinkOptions {
                 Form::Parquet { row_group_rows: groups.unwrap_or(ROW_GROUP_ROWS) }
             }
             FileFormat::ArrowIpc => Form::ArrowIpc,
-            FileFormat::Json | FileFormat::Raw => {
-                let node = CodecContext { topic: None, node: &cx.node.name };
-                let config = format.as_config(cx.node);
-                Form::Lines(codec::encoder(Some(&config), Arc::clone(schema), &node)?)
+            FileFormat::Json | FileFormat::Csv | FileFormat::Raw => {
+                let name = cx.node.name.as_str();
+                let (make, header) = match csv {
+                    Some(csv) => csv.encoder(schema, name)?,
+                    None => {
+                        let node = CodecContext { topic: None, node: name };
+                        let config = format.as_config(cx.node);
+                        (codec::encoder(Some(&config), Arc::clone(schema), &node)?, None)
+                    }
+                };
+                Form::Lines { make, header, bare: format == FileFormat::Raw }
             }
         })
     }
@@ -121,14 +121,6 @@ impl FilesSinkOptions {
         Err(Error::config("SW2013", format!("roll files with bytes {bytes}, every {every}"))
             .with_hint("give a size and an age above 0"))
     }
-}
-
-fn refuse_nested(schema: &SchemaRef) -> Result<()> {
-    let nested = |t: &DataType| t.is_nested() || t.is_binary();
-    let Some(field) = schema.fields().iter().find(|f| nested(f.data_type())) else { return Ok(()) };
-    let (name, data_type) = (field.name(), columns::name(field.data_type()));
-    Err(Error::config("SW2013", format!("write the column `{name}`, which is {data_type}, as CSV"))
-        .with_hint("select its parts as columns of their own, or write JSON or Parquet"))
 }
 
 impl SinkOptions for FilesSinkOptions {
@@ -173,7 +165,7 @@ impl FilesSinkOptions {
             Some(compression) => compression.check(format)?,
             None => Compression::default_for(format),
         };
-        let whole = matches!(form, Form::Lines(_) | Form::Csv(_));
+        let whole = matches!(form, Form::Lines { .. });
         let suffix = if whole { compression.suffix() } else { "" };
         Ok(Design {
             location: Location::parse(&self.path, &self.store)?,

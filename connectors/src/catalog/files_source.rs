@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::{ByteSize, Duration};
@@ -9,7 +10,7 @@ use swiftwater_engine::{Error, NodeContext, Result, SourceOptions, SourcePlan, s
 
 use crate::codec::{self, CodecContext};
 use crate::event_time::EventTime;
-use crate::files::csv_reader::CsvLayout;
+use crate::files::csv::CsvLayout;
 use crate::files::format::FileFormat;
 use crate::files::infer;
 use crate::files::location::Location;
@@ -49,10 +50,8 @@ pub struct FilesSourceOptions {
     /// Longest line, or longest CSV record; a longer one is set aside.
     #[serde(default = "FilesSourceOptions::default_max_record")]
     pub max_record: ByteSize,
-    /// CSV: what stands between two values.
-    #[serde(default)]
-    pub delimiter: Option<char>,
-    /// CSV: whether the first line names the columns; without it they are in the order of `schema`.
+    /// CSV: whether the first line names the columns. Without a header the columns are those of the
+    /// format's `fields`, or of `schema`, in their order.
     #[serde(default)]
     pub header: Option<bool>,
     /// How the object store is reached.
@@ -76,46 +75,33 @@ impl FilesSourceOptions {
         })
     }
 
+    /// The columns, and how the records of a file become them.
     fn shape(
         &self,
         format: FileFormat,
-        layout: CsvLayout,
+        location: &Location,
         cx: &NodeContext<'_>,
-        schema: &arrow::datatypes::SchemaRef,
-    ) -> Result<Shape> {
-        Ok(match format {
-            FileFormat::Csv => Shape::Csv(layout),
-            FileFormat::Parquet => Shape::Parquet,
-            FileFormat::ArrowIpc => Shape::ArrowIpc,
-            FileFormat::Json | FileFormat::Raw => {
+    ) -> Result<(SchemaRef, Shape)> {
+        let csv = CsvLayout::of_node(cx.node, format, self.header)?;
+        let schema = match &cx.node.schema {
+            Some(declared) => columns::from_config(declared)?,
+            None => infer::columns(location, &self.path, format, csv.as_ref())?,
+        };
+        let shape = match (format, csv) {
+            (FileFormat::Parquet, _) => Shape::Parquet,
+            (FileFormat::ArrowIpc, _) => Shape::ArrowIpc,
+            (_, Some(csv)) => {
+                csv.check(&schema, &cx.node.name)?;
+                Shape::Csv(csv)
+            }
+            (_, None) => {
                 let node = CodecContext { topic: None, node: &cx.node.name };
                 let config = format.as_config(cx.node);
-                Shape::Lines(codec::decoder(Some(&config), Some(Arc::clone(schema)), &node)?.make)
+                let declared = Some(Arc::clone(&schema));
+                Shape::Lines(codec::decoder(Some(&config), declared, &node)?.make)
             }
-        })
-    }
-}
-
-/// The layout of CSV files, refused for files that are none.
-pub(super) fn csv_layout(
-    format: FileFormat,
-    delimiter: Option<char>,
-    header: Option<bool>,
-) -> Result<CsvLayout> {
-    if format != FileFormat::Csv && (delimiter.is_some() || header.is_some()) {
-        return Err(Error::config("SW2013", format!("use CSV options with {}", format.name()))
-            .with_hint("remove `delimiter` and `header`, or set `format: csv`"));
-    }
-    let delimiter = delimiter.unwrap_or(',');
-    match u8::try_from(delimiter) {
-        Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => {
-            Ok(CsvLayout { delimiter: byte, quote: b'"', header: header.unwrap_or(true) })
-        }
-        _ => Err(Error::config(
-            "SW2013",
-            format!("set values apart by `{}`", delimiter.escape_debug()),
-        )
-        .with_hint("use one ASCII character such as `,`, `;` or a tab")),
+        };
+        Ok((schema, shape))
     }
 }
 
@@ -134,13 +120,8 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SourcePlan> {
         let format = self.format(cx)?;
-        let layout = csv_layout(format, self.delimiter, self.header)?;
         let location = Location::parse(&self.path, &self.store)?;
-        let schema = match &cx.node.schema {
-            Some(declared) => columns::from_config(declared)?,
-            None => infer::columns(&location, &self.path, format, layout)?,
-        };
-        let shape = self.shape(format, layout, cx, &schema)?;
+        let (schema, shape) = self.shape(format, &location, cx)?;
         let max_record = usize::try_from(self.max_record.0).unwrap_or(usize::MAX).max(1);
         let design = Arc::new(Design {
             location,

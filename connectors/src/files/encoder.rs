@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use parquet::arrow::ArrowWriter;
@@ -11,7 +10,6 @@ use parquet::file::properties::WriterProperties;
 use swiftwater_engine::{Error, Result};
 
 use super::compression::{Compressed, Compression};
-use super::csv_reader::CsvLayout;
 use crate::codec::{Encoder, MakeEncoder, Payloads};
 
 /// What a sink's files are made of.
@@ -29,9 +27,14 @@ pub(crate) struct Making {
 #[derive(Clone)]
 pub(crate) enum Form {
     /// A line for each row, by a message format.
-    Lines(MakeEncoder),
-    /// Comma-separated values.
-    Csv(CsvLayout),
+    Lines {
+        /// Makes the message format's encoders.
+        make: MakeEncoder,
+        /// What every file begins with, with its line break.
+        header: Option<Vec<u8>>,
+        /// Whether a row must not hold a line break, because nothing would tell it from the end.
+        bare: bool,
+    },
     /// Parquet with this many rows in a row group.
     Parquet {
         /// Most rows in a row group.
@@ -50,20 +53,24 @@ pub(crate) enum Prepared {
 }
 
 /// Turns rows into text; shared by all files of a sink.
-pub(crate) struct Preparer {
-    lines: Option<(Box<dyn Encoder>, Payloads)>,
-    csv: Option<CsvLayout>,
+pub(crate) struct Preparer(Option<Lines>);
+
+struct Lines {
+    encoder: Box<dyn Encoder>,
+    payloads: Payloads,
+    bare: bool,
 }
 
 impl Preparer {
     /// # Errors
     /// Those of the message format.
     pub(crate) fn new(making: &Making) -> Result<Self> {
-        Ok(match &making.form {
-            Form::Lines(make) => Self { lines: Some((make()?, Payloads::default())), csv: None },
-            Form::Csv(layout) => Self { lines: None, csv: Some(*layout) },
-            Form::Parquet { .. } | Form::ArrowIpc => Self { lines: None, csv: None },
-        })
+        Ok(Self(match &making.form {
+            Form::Lines { make, bare, .. } => {
+                Some(Lines { encoder: make()?, payloads: Payloads::default(), bare: *bare })
+            }
+            Form::Parquet { .. } | Form::ArrowIpc => None,
+        }))
     }
 
     /// Does everything about rows that can fail because of the rows.
@@ -71,30 +78,22 @@ impl Preparer {
     /// # Errors
     /// `Data` where a value has no form in the format.
     pub(crate) fn prepare(&mut self, records: &RecordBatch) -> Result<Prepared> {
-        if let Some((encoder, payloads)) = &mut self.lines {
-            payloads.clear();
-            encoder.encode(records, payloads)?;
-            let mut text = Vec::with_capacity(payloads.bytes.len() + payloads.ends.len());
-            for payload in payloads.iter() {
-                text.extend_from_slice(payload);
-                text.push(b'\n');
-            }
-            return Ok(Prepared::Text(text));
+        let Some(Lines { encoder, payloads, bare }) = &mut self.0 else {
+            return Ok(Prepared::Rows(records.clone()));
+        };
+        payloads.clear();
+        encoder.encode(records, payloads)?;
+        if *bare && payloads.bytes.contains(&b'\n') {
+            return Err(Error::data("SW2024", "write a value that holds a line break as one line")
+                .with_hint("write JSON, CSV or Parquet"));
         }
-        match self.csv {
-            Some(layout) => Ok(Prepared::Text(csv_text(records, layout, false)?)),
-            None => Ok(Prepared::Rows(records.clone())),
+        let mut text = Vec::with_capacity(payloads.bytes.len() + payloads.ends.len());
+        for payload in payloads.iter() {
+            text.extend_from_slice(payload);
+            text.push(b'\n');
         }
+        Ok(Prepared::Text(text))
     }
-}
-
-fn csv_text(records: &RecordBatch, layout: CsvLayout, header: bool) -> Result<Vec<u8>> {
-    let builder = WriterBuilder::new().with_delimiter(layout.delimiter).with_quote(layout.quote);
-    let mut writer = builder.with_header(header).build(Vec::new());
-    writer
-        .write(records)
-        .map_err(|e| Error::data("SW2024", "write a row as CSV").with_source(e))?;
-    Ok(writer.into_inner())
 }
 
 /// The bytes of one file.
@@ -122,15 +121,9 @@ impl FileEncoder {
     pub(crate) fn begin(making: &Making) -> Result<Self> {
         let schema = Arc::clone(&making.schema);
         Ok(match &making.form {
-            Form::Lines(_) => {
-                Self::Text(Box::new(Compressed::new(making.compression).map_err(broken)?))
-            }
-            Form::Csv(layout) => {
+            Form::Lines { header, .. } => {
                 let mut text = Compressed::new(making.compression).map_err(broken)?;
-                if layout.header {
-                    let header = csv_text(&RecordBatch::new_empty(schema), *layout, true)?;
-                    text.write(&header).map_err(broken)?;
-                }
+                text.write(header.as_deref().unwrap_or_default()).map_err(broken)?;
                 Self::Text(Box::new(text))
             }
             Form::Parquet { row_group_rows } => {

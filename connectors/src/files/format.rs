@@ -48,8 +48,8 @@ impl FileFormat {
     }
 
     /// Whether a file is read and written line by line through a message format.
-    pub(crate) fn is_lines(self) -> bool {
-        matches!(self, Self::Json | Self::Raw)
+    pub(crate) const fn is_lines(self) -> bool {
+        matches!(self, Self::Json | Self::Csv | Self::Raw)
     }
 
     fn of_path(path: &str) -> Option<Self> {
@@ -96,14 +96,14 @@ impl FileFormat {
     }
 }
 
-/// Options of a message format make sense for files of messages only.
+/// Options of a message format make sense for files of lines only.
 fn refuse_options(format: FileFormat, options: &Value) -> Result<()> {
     let given = options.as_object().is_some_and(|o| !o.is_empty());
     if !given || format.is_lines() {
         return Ok(());
     }
     Err(Error::config("SW2013", format!("use options of `format: {}` with files", format.name()))
-        .with_hint("give them as options of `files`, such as `delimiter` or `compression`"))
+        .with_hint("give them as options of `files`, such as `compression`"))
 }
 
 #[cfg(test)]

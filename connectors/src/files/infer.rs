@@ -3,14 +3,13 @@
 use std::io::BufReader;
 use std::sync::Arc;
 
-use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::json::reader::infer_json_schema;
 use swiftwater_engine::{Error, Result};
 
 use super::byte_stream;
 use super::compression::decompressed;
-use super::csv_reader::CsvLayout;
+use super::csv::CsvLayout;
 use super::format::FileFormat;
 use super::ipc_reader;
 use super::listing::FileRef;
@@ -34,10 +33,10 @@ pub(crate) fn columns(
     location: &Location,
     path: &str,
     format: FileFormat,
-    layout: CsvLayout,
+    layout: Option<&CsvLayout>,
 ) -> Result<SchemaRef> {
     if format == FileFormat::Raw {
-        return Ok(Arc::new(Schema::new(vec![Field::new("value", DataType::Utf8, true)])));
+        return Ok(Arc::new(Schema::new(vec![Field::new("value", DataType::Binary, true)])));
     }
     let is_text = matches!(format, FileFormat::Json | FileFormat::Csv);
     if is_text && matches!(location, Location::Object { .. }) {
@@ -55,14 +54,11 @@ pub(crate) fn columns(
                 .map_err(|e| undeclared(&first.name, "it cannot be read").with_source(e))?;
             let told =
                 |e| undeclared(&first.name, "its first records differ too much").with_source(e);
-            let schema = if format == FileFormat::Csv {
-                let csv = Format::default()
-                    .with_header(layout.header)
-                    .with_delimiter(layout.delimiter)
-                    .with_quote(layout.quote);
-                csv.infer_schema(bytes, Some(LOOKED_AT)).map_err(told)?.0
-            } else {
-                infer_json_schema(BufReader::new(bytes), Some(LOOKED_AT)).map_err(told)?.0
+            let schema = match layout {
+                Some(csv) => {
+                    csv.for_inference().infer_schema(bytes, Some(LOOKED_AT)).map_err(told)?.0
+                }
+                None => infer_json_schema(BufReader::new(bytes), Some(LOOKED_AT)).map_err(told)?.0,
             };
             if schema.fields().is_empty() {
                 return Err(undeclared(&first.name, "it holds no record"));

@@ -1,9 +1,10 @@
-//! Reading files of lines through a message format: NDJSON and raw lines.
+//! Reading files of lines through a message format: NDJSON, CSV and raw lines.
 
 use std::sync::Arc;
 
 use swiftwater_engine::{Rejected, Result};
 
+use super::adapt::Adapter;
 use super::byte_stream::{self, unreadable};
 use super::compression::decompressed;
 use super::listing::Entry;
@@ -50,18 +51,24 @@ pub(super) struct LineReader {
     file: Arc<str>,
     records: FileRecords,
     decoder: Box<dyn Decoder>,
+    /// Makes the declared columns of the decoded ones, where those differ.
+    adapter: Option<Adapter>,
 }
 
 impl LineReader {
-    pub(super) fn open(entry: &Entry, decoder: Box<dyn Decoder>, max: usize) -> Result<Self> {
-        let records = open_records(entry, None, max)?;
-        Ok(Self { file: Arc::clone(&entry.name), records, decoder })
+    pub(super) fn new(
+        entry: &Entry,
+        records: FileRecords,
+        decoder: Box<dyn Decoder>,
+        adapter: Option<Adapter>,
+    ) -> Self {
+        Self { file: Arc::clone(&entry.name), records, decoder, adapter }
     }
 }
 
 impl FileReader for LineReader {
     fn next(&mut self, rows: usize) -> Result<Option<Chunk>> {
-        let Self { file, records, decoder } = self;
+        let Self { file, records, decoder, adapter } = self;
         let found = records.next(rows, RUN).map_err(|e| broken(file, e))?;
         if found.is_empty() {
             return Ok(None);
@@ -85,8 +92,13 @@ impl FileReader for LineReader {
             set_aside.push(rejected(file, record.line, payload.code, payload.message, bytes));
         }
         set_aside.sort_by_key(|r| r.origin.as_ref().map(|o| o.offset));
+        let rows = match adapter {
+            // Columns are only added, so no row is refused.
+            Some(adapter) => adapter.adapt(&decoded.records, 0)?.0,
+            None => decoded.records,
+        };
         Ok(Some(Chunk {
-            records: decoded.records,
+            records: rows,
             rejected: set_aside,
             bytes: found.iter().map(|r| r.range.len() + 1).sum(),
             used: found.len() as u64,

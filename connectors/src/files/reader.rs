@@ -6,9 +6,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use swiftwater_engine::{Origin, Rejected, Result};
 
-use super::csv_reader::{CsvLayout, CsvReader};
+use super::csv::CsvLayout;
+use super::csv_reader;
 use super::ipc_reader::IpcReader;
-use super::line_reader::LineReader;
+use super::line_reader::{LineReader, open_records};
 use super::listing::Entry;
 use super::parquet_reader;
 use crate::codec::MakeDecoder;
@@ -72,10 +73,11 @@ impl Reading {
     pub(crate) fn open(&self, entry: &Entry, skip: u64) -> Result<Box<dyn FileReader>> {
         let schema = Arc::clone(&self.schema);
         let mut reader: Box<dyn FileReader> = match &self.shape {
-            Shape::Lines(make) => Box::new(LineReader::open(entry, make()?, self.max_record)?),
-            Shape::Csv(layout) => {
-                Box::new(CsvReader::open(entry, schema, *layout, self.max_record)?)
+            Shape::Lines(make) => {
+                let records = open_records(entry, None, self.max_record)?;
+                Box::new(LineReader::new(entry, records, make()?, None))
             }
+            Shape::Csv(layout) => csv_reader::open(entry, &schema, layout, self.max_record)?,
             Shape::Parquet => return parquet_reader::open(entry, &schema, skip),
             Shape::ArrowIpc => Box::new(IpcReader::open(entry, schema)?),
         };

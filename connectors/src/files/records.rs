@@ -46,6 +46,11 @@ pub(crate) struct Records<R> {
     dropping: bool,
     /// The first bytes were looked at for a byte order mark.
     begun: bool,
+    keep_blank: bool,
+}
+
+fn is_blank(bytes: Option<&[u8]>) -> bool {
+    bytes.unwrap_or_default().trim_ascii().is_empty()
 }
 
 /// What the bytes at the front of the buffer are.
@@ -68,7 +73,13 @@ impl<R: Read> Records<R> {
             at_end: false,
             dropping: false,
             begun: false,
+            keep_blank: false,
         }
+    }
+
+    /// Whether a blank line is a record.
+    pub(crate) const fn keep_blank(&mut self, keep: bool) {
+        self.keep_blank = keep;
     }
 
     /// The bytes that the ranges of the last call point into.
@@ -89,13 +100,7 @@ impl<R: Read> Records<R> {
             if self.dropping {
                 self.drop_line()?;
             } else if let Some(record) = self.front(records.is_empty() || self.from < bytes)? {
-                if !self
-                    .buffer
-                    .get(record.range.clone())
-                    .unwrap_or_default()
-                    .trim_ascii()
-                    .is_empty()
-                {
+                if self.keep_blank || !is_blank(self.buffer.get(record.range.clone())) {
                     records.push(record);
                 }
             } else {

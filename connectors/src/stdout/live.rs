@@ -114,7 +114,11 @@ mod tests {
     fn body(text: &str) -> Vec<String> {
         let rows = text.lines().filter(|l| l.starts_with('│')).skip(1);
         let cells = |line: &str| {
-            line.split(['│', ' ']).filter(|c| !c.is_empty()).collect::<Vec<_>>().join("/")
+            line.replace("\x1b[K", "")
+                .split(['│', ' '])
+                .filter(|c| !c.is_empty())
+                .collect::<Vec<_>>()
+                .join("/")
         };
         rows.map(cells).collect()
     }
