@@ -33,8 +33,8 @@ pub fn register(registry: &mut Registry) {
     registry.source::<KafkaSourceOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
-    registry.sink::<HttpOptions>();
     registry.sink::<FilesSinkOptions>();
+    registry.sink::<HttpOptions>();
     registry.sink::<KafkaSinkOptions>();
     registry.sink::<StdoutOptions>();
     // Formats.

@@ -6,6 +6,7 @@ pub mod event_time;
 mod files;
 mod generate;
 mod http;
+mod io_call;
 mod io_runtime;
 mod kafka;
 mod stdout;

@@ -10,7 +10,7 @@ use object_store::{GetResultPayload, ObjectStoreExt};
 use swiftwater_engine::{Error, Result};
 
 use super::listing::{Entry, FileRef};
-use crate::io_runtime;
+use crate::io_call;
 
 /// An error of a store that says that the file is not there.
 pub(crate) fn is_gone(error: &object_store::Error) -> bool {
@@ -43,7 +43,7 @@ pub(crate) fn open(entry: &Entry) -> Result<Box<dyn Read + Send>> {
             Err(e) => Err(unreadable(&entry.name, e.kind() == io::ErrorKind::NotFound, e)),
         },
         FileRef::Object(store, path) => {
-            let got = io_runtime::block_on(store.get(path))?;
+            let got = io_call::block_on(store.get(path))?;
             let got = got.map_err(|e| unreadable(&entry.name, is_gone(&e), e))?;
             Ok(match got.payload {
                 GetResultPayload::File(file, _) => Box::new(file),
@@ -64,7 +64,7 @@ struct Chunks {
 impl Read for Chunks {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            let next = io_runtime::block_on(self.chunks.next()).map_err(io::Error::other)?;
+            let next = io_call::block_on(self.chunks.next()).map_err(io::Error::other)?;
             match next {
                 Some(chunk) => self.current = chunk.map_err(io::Error::other)?,
                 None => return Ok(0),

@@ -11,7 +11,7 @@ use swiftwater_engine::{Error, Result};
 
 use super::glob::{Glob, is_pattern};
 use super::location::{Location, object_path};
-use crate::io_runtime;
+use crate::io_call;
 
 /// One file that can be read.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ fn walk(directory: &LocalPath, prefix: &str) -> Result<Vec<String>> {
 fn objects(store: &dyn ObjectStore, key: &str) -> Result<Vec<Path>> {
     let list = |prefix: &str| -> Result<Vec<Path>> {
         let prefix = if prefix.is_empty() { None } else { Some(object_path(prefix)?) };
-        let listed = io_runtime::block_on(store.list(prefix.as_ref()).try_collect::<Vec<_>>())?;
+        let listed = io_call::block_on(store.list(prefix.as_ref()).try_collect::<Vec<_>>())?;
         let listed = listed.map_err(|e| unreadable(key, e))?;
         Ok(listed.into_iter().filter(|o| o.size > 0).map(|o| o.location).collect())
     };
@@ -133,7 +133,7 @@ fn objects(store: &dyn ObjectStore, key: &str) -> Result<Vec<Path>> {
     }
     if !key.is_empty() && !key.ends_with('/') {
         let path = object_path(key)?;
-        match io_runtime::block_on(store.head(&path))? {
+        match io_call::block_on(store.head(&path))? {
             Ok(object) => return Ok(vec![object.location]),
             Err(object_store::Error::NotFound { .. }) => {}
             Err(e) => return Err(unreadable(key, e)),
@@ -199,7 +199,7 @@ mod tests {
         for file in FILES {
             let path = Path::from(file);
             let put = client.objects.put(&path, "{}".into());
-            io_runtime::block_on(put).unwrap().unwrap();
+            io_call::block_on(put).unwrap().unwrap();
         }
         for (pattern, expected) in cases() {
             let location = Location::Object {

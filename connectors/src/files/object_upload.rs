@@ -14,7 +14,7 @@ use swiftwater_engine::{Error, Result};
 use super::location::object_path;
 use super::store::Client;
 use super::upload::Upload;
-use crate::io_runtime::Call;
+use crate::io_call::Call;
 
 /// Size of a part; stores want them equal and at least 5 MiB.
 const PART: usize = 8 << 20;
@@ -267,7 +267,7 @@ impl Drop for ObjectUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io_runtime::block_on;
+    use crate::io_call::block_on;
     use object_store::memory::InMemory;
     use object_store::multipart::MultipartStore;
     use object_store::{ObjectStore, PutPayload, PutResult};

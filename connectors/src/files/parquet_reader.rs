@@ -17,7 +17,7 @@ use super::byte_stream::{is_gone, unreadable};
 use super::listing::{Entry, FileRef};
 use super::object_ranges::ObjectRanges;
 use super::reader::{Chunk, FileReader};
-use crate::io_runtime;
+use crate::io_call;
 
 /// Rows decoded at a time.
 const BATCH: usize = 8192;
@@ -57,7 +57,7 @@ fn remote(entry: &Entry) -> Result<ParquetRecordBatchStreamBuilder<ObjectRanges>
         return Err(Error::bug(format!("open `{}` as an object", entry.name)));
     };
     let reader = ObjectRanges::new(Arc::clone(store), path.clone());
-    let opened = io_runtime::block_on(ParquetRecordBatchStreamBuilder::new(reader))?;
+    let opened = io_call::block_on(ParquetRecordBatchStreamBuilder::new(reader))?;
     opened.map_err(|e| failed(&entry.name, e))
 }
 
@@ -116,7 +116,7 @@ impl ParquetReader {
                     .with_source(e),
             }),
             Rows::Remote(stream) => {
-                io_runtime::block_on(stream.next())?.transpose().map_err(|e| failed(&self.file, e))
+                io_call::block_on(stream.next())?.transpose().map_err(|e| failed(&self.file, e))
             }
         }
     }
