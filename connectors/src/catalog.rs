@@ -42,5 +42,7 @@ pub fn register(registry: &mut Registry) {
     registry.format::<codec::CsvOptions>("csv");
     registry.format::<codec::RawOptions>("raw");
     registry.format::<codec::ArrowIpcOptions>("arrow_ipc");
+    registry.format::<codec::AvroOptions>("avro");
+    registry.format::<codec::ProtobufOptions>("protobuf");
     registry.format::<ParquetOptions>("parquet");
 }

@@ -1,6 +1,7 @@
 //! Message formats: payloads in, columns out, and back. One format a file in `codec/`.
 
 mod arrow_ipc;
+mod avro;
 mod cell;
 pub mod codes;
 mod column;
@@ -10,15 +11,20 @@ mod from_text;
 mod json;
 mod number_text;
 mod plan;
+mod protobuf;
 mod raw;
+mod registry;
 mod rows;
 mod time_text;
 
 pub use arrow_ipc::ArrowIpcOptions;
+pub use avro::AvroOptions;
 pub use csv::CsvOptions;
 pub use json::JsonOptions;
 pub use plan::{CodecContext, NAMES, PlannedDecoder, decoder, encoder};
+pub use protobuf::ProtobufOptions;
 pub use raw::RawOptions;
+pub use registry::RegistryOptions;
 
 use std::sync::Arc;
 
@@ -104,7 +110,8 @@ pub type MakeEncoder = Arc<dyn Fn() -> Result<Box<dyn Encoder>> + Send + Sync>;
 /// Rows as JSON, for tests to compare.
 #[cfg(test)]
 fn json_rows(records: &RecordBatch) -> Vec<String> {
-    let make = json::encoder(JsonOptions::default(), records.schema_ref()).unwrap();
+    let make =
+        encoder(None, records.schema(), &CodecContext { topic: None, node: "test" }).unwrap();
     let mut out = Payloads::default();
     make().unwrap().encode(records, &mut out).unwrap();
     let rows = out.iter().map(|row| String::from_utf8_lossy(row).into_owned());

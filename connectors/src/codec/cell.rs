@@ -107,44 +107,53 @@ impl Cell {
 
     /// A column of a type that is written like another one.
     fn converted(array: &ArrayRef, data_type: &DataType) -> Result<Self, ArrowError> {
-        let as_digits = matches!(
-            data_type,
-            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal256(..)
-        );
-        let like = match data_type {
-            DataType::Float16 => DataType::Float32,
-            DataType::Date64 => DataType::Date32,
-            DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                DataType::Binary
-            }
-            DataType::Dictionary(_, value) => value.as_ref().clone(),
-            DataType::RunEndEncoded(_, value) => value.data_type().clone(),
-            DataType::LargeList(item)
-            | DataType::FixedSizeList(item, _)
-            | DataType::ListView(item)
-            | DataType::LargeListView(item) => DataType::List(FieldRef::clone(item)),
-            DataType::LargeUtf8
-            | DataType::Time32(_)
-            | DataType::Time64(_)
-            | DataType::Duration(_)
-            | DataType::Interval(_)
-            | DataType::Decimal32(..)
-            | DataType::Decimal64(..)
-            | DataType::Decimal256(..) => DataType::Utf8,
-            other => {
-                let message = format!("values of type {other} cannot be written in messages");
-                return Err(ArrowError::NotYetImplemented(message));
-            }
+        let Some(like) = like(data_type) else {
+            let message = format!("values of type {data_type} cannot be written in messages");
+            return Err(ArrowError::NotYetImplemented(message));
         };
         let array = cast(array, &like)?;
-        if as_digits {
-            return Ok(Self {
-                nulls: array.nulls().cloned(),
-                values: Values::Digits(array.as_string::<i32>().clone()),
-            });
+        if matches!(
+            data_type,
+            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal256(..)
+        ) {
+            let values = Values::Digits(array.as_string::<i32>().clone());
+            return Ok(Self { nulls: array.nulls().cloned(), values });
         }
         Self::new(&array)
     }
+}
+
+/// The type that values of a rarer type are written like.
+pub(super) fn like(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Float16 => DataType::Float32,
+        DataType::Date64 => DataType::Date32,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            DataType::Binary
+        }
+        DataType::Dictionary(_, value) => value.as_ref().clone(),
+        DataType::RunEndEncoded(_, value) => value.data_type().clone(),
+        DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => DataType::List(FieldRef::clone(item)),
+        DataType::LargeUtf8
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Duration(_)
+        | DataType::Interval(_)
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal256(..) => DataType::Utf8,
+        _ => return None,
+    })
+}
+
+/// The items of a row's list.
+pub(super) fn range(offsets: &OffsetBuffer<i32>, row: usize) -> std::ops::Range<usize> {
+    let at =
+        |row: usize| offsets.get(row).map_or(0, |offset| usize::try_from(*offset).unwrap_or(0));
+    at(row)..at(row + 1)
 }
 
 fn number(array: &ArrayRef) -> Option<Values> {

@@ -13,7 +13,7 @@ pub struct Code {
 
 macro_rules! codes {
     ($($name:ident $code:literal $summary:literal $cure:literal;)*) => {
-        $(#[doc = $summary] #[allow(dead_code, reason = "the formats that use them follow")] pub(crate) const $name: &str = $code;)*
+        $(#[doc = $summary] pub(crate) const $name: &str = $code;)*
 
         /// Every code of this module.
         pub const CODES: &[Code] = &[

@@ -63,7 +63,6 @@ pub(super) fn parse(text: &[u8], precision: u8, scale: i8) -> Option<i128> {
 
 /// A decimal of scale `from` as one of `precision` digits, `to` of them after the point; digits
 /// that are cut off are rounded, halves away from zero. `None` where it does not fit.
-#[allow(dead_code, reason = "avro follows")]
 pub(super) fn rescale(value: i128, from: i8, to: i8, precision: u8) -> Option<i128> {
     let shift = i32::from(to) - i32::from(from);
     let power = 10_i128.checked_pow(shift.unsigned_abs());

@@ -5,6 +5,7 @@
 //! as with `arrow-json`, which the tests compare it with, except where that one is lenient at the
 //! cost of the data: it cuts fractions off integers and takes what is not JSON.
 
+mod describe;
 mod encode;
 mod number;
 mod object;
@@ -24,13 +25,14 @@ use serde::Deserialize;
 use swiftwater_config::ByteSize;
 use swiftwater_engine::{Error, Result};
 
-use self::encode::JsonEncoder;
+use self::encode::{Framing, JsonEncoder};
 pub(super) use self::encode::{base64, string};
 use self::object::{Layout, Rules};
 use self::problem::Problem;
 use self::scan::{MAX_DEPTH, Scanner};
 use super::column::Group;
-use super::plan::{PlannedDecoder, make_decoder, make_encoder};
+use super::plan::{CodecContext, PlannedDecoder, make_decoder, make_encoder};
+use super::registry::{self, Registry, RegistryOptions, subject};
 use super::rows::{Bad, decode_each};
 use super::{Decoded, Decoder, MakeEncoder, cell, codes};
 
@@ -62,6 +64,14 @@ pub struct JsonOptions {
     pub timestamps: Timestamps,
     /// Writing: null columns as `null` (`write`) or not at all (`omit`).
     pub nulls: Nulls,
+    /// Schema registry. Messages then begin with a zero byte and the id of their JSON Schema: reading
+    /// passes over it, writing puts it there.
+    pub registry: Option<RegistryOptions>,
+    /// Subject in the registry; the default is the topic's name with `-value`.
+    pub subject: Option<String>,
+    /// Writing: register a schema made from the columns. With `false` the newest schema of the
+    /// subject is named, whatever it says.
+    pub auto_register: bool,
 }
 
 /// What a nullable column gets whose field is absent.
@@ -117,6 +127,9 @@ impl Default for JsonOptions {
             max_depth: MAX_DEPTH,
             timestamps: Timestamps::default(),
             nulls: Nulls::default(),
+            registry: None,
+            subject: None,
+            auto_register: true,
         }
     }
 }
@@ -134,6 +147,7 @@ pub(super) fn decoder(options: JsonOptions, schema: Option<SchemaRef>) -> Result
         );
     }
     JsonDecoder::new(Arc::clone(&schema), &options)?;
+    options.registry.as_ref().map(Registry::new).transpose()?;
     let make = {
         let schema = Arc::clone(&schema);
         make_decoder(move || JsonDecoder::new(Arc::clone(&schema), &options))
@@ -142,9 +156,24 @@ pub(super) fn decoder(options: JsonOptions, schema: Option<SchemaRef>) -> Result
 }
 
 /// Plans an encoder.
-pub(super) fn encoder(options: JsonOptions, schema: &Schema) -> Result<MakeEncoder> {
+pub(super) fn encoder(
+    options: JsonOptions,
+    schema: &Schema,
+    cx: &CodecContext<'_>,
+) -> Result<MakeEncoder> {
     cell::check(schema, "json")?;
-    Ok(make_encoder(move || Ok(JsonEncoder::new(&options))))
+    let framing = match &options.registry {
+        None => Framing::Known(Vec::new()),
+        Some(registry) => Framing::Asked {
+            registry: Arc::new(Registry::new(registry)?),
+            subject: subject(options.subject.as_deref(), cx.topic)?,
+            schema: options.auto_register.then(|| {
+                let epoch = options.timestamps == Timestamps::Epoch;
+                describe::schema(schema.fields(), epoch).to_string()
+            }),
+        },
+    };
+    Ok(make_encoder(move || Ok(JsonEncoder::new(&options, framing.clone()))))
 }
 
 /// Reads JSON objects.
@@ -154,6 +183,7 @@ struct JsonDecoder {
     layout: Layout,
     max_bytes: usize,
     max_depth: u32,
+    framed: bool,
 }
 
 impl JsonDecoder {
@@ -169,6 +199,7 @@ impl JsonDecoder {
             schema,
             max_bytes: usize::try_from(options.max_bytes.0).unwrap_or(usize::MAX),
             max_depth: options.max_depth,
+            framed: options.registry.is_some(),
         })
     }
 }
@@ -179,9 +210,12 @@ impl Decoder for JsonDecoder {
     }
 
     fn decode(&mut self, payloads: &[Option<&[u8]>]) -> Result<Decoded> {
-        let (layout, depth) = (&mut self.layout, self.max_depth);
+        let (layout, depth, framed) = (&mut self.layout, self.max_depth, self.framed);
         decode_each(&self.schema, &mut self.group, self.max_bytes, payloads, |group, payload| {
-            Ok(row(layout, group, payload, depth))
+            if !framed {
+                return Ok(row(layout, group, payload, depth));
+            }
+            Ok(registry::unframe(payload).and_then(|(_, body)| row(layout, group, body, depth)))
         })
     }
 }

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use swiftwater_config::FormatConfig;
 use swiftwater_engine::{Error, Result};
 
-use super::{Decoder, Encoder, MakeDecoder, MakeEncoder, arrow_ipc, codes, csv, json, raw};
+use super::{
+    Decoder, Encoder, MakeDecoder, MakeEncoder, arrow_ipc, avro, codes, csv, json, protobuf, raw,
+};
 
 /// What a codec knows of the node it works for.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,7 @@ pub struct PlannedDecoder {
 const DEFAULT: &str = "json";
 
 /// Names of all formats.
-pub const NAMES: &[&str] = &["json", "csv", "raw", "arrow_ipc"];
+pub const NAMES: &[&str] = &["json", "csv", "raw", "arrow_ipc", "avro", "protobuf"];
 
 /// Plans the decoder of a node; without `format` it is `json`.
 ///
@@ -50,6 +52,8 @@ pub fn decoder(
         "csv" => csv::decoder(options(format)?, schema),
         "raw" => raw::decoder(&options(format)?, schema),
         "arrow_ipc" => arrow_ipc::decoder(&options(format)?, schema),
+        "avro" => avro::decoder(&options(format)?, schema, cx),
+        "protobuf" => protobuf::decoder(&options(format)?, schema, cx),
         other => Err(unknown(other)),
     }
     .map_err(|e| e.at_node(cx.node))
@@ -65,10 +69,12 @@ pub fn encoder(
     cx: &CodecContext<'_>,
 ) -> Result<MakeEncoder> {
     match name(format) {
-        "json" => json::encoder(options(format)?, &schema),
+        "json" => json::encoder(options(format)?, &schema, cx),
         "csv" => csv::encoder(options(format)?, &schema),
         "raw" => raw::encoder(&schema),
         "arrow_ipc" => arrow_ipc::encoder(&options(format)?, &schema),
+        "avro" => avro::encoder(&options(format)?, &schema, cx),
+        "protobuf" => protobuf::encoder(&options(format)?, &schema, cx),
         other => Err(unknown(other)),
     }
     .map_err(|e| e.at_node(cx.node))

@@ -26,6 +26,15 @@ impl Bad {
         Self { code, message: message.into() }
     }
 
+    /// Puts the name of an enclosing column before the one that the message names.
+    #[cold]
+    pub(super) fn below(mut self, outer: &str) -> Self {
+        if let Some(rest) = self.message.strip_prefix("column `") {
+            self.message = format!("column `{outer}.{rest}");
+        }
+        self
+    }
+
     /// A value that the column cannot hold.
     #[cold]
     pub(super) fn wrong(column: &Column, found: &str) -> Self {

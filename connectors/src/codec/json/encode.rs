@@ -1,5 +1,7 @@
 //! Rows as JSON objects.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,8 +9,9 @@ use swiftwater_engine::{Error, Result};
 
 use super::scan::plain;
 use super::{JsonOptions, Nulls, Timestamps};
-use crate::codec::cell::{Cell, Member, Values};
+use crate::codec::cell::{Cell, Member, Values, range};
 use crate::codec::number_text::{decimal, float, integer};
+use crate::codec::registry::{Language, Registry, frame};
 use crate::codec::{Encoder, Payloads, codes, time_text};
 
 /// How values are written that have several forms.
@@ -20,27 +23,63 @@ struct Style {
     omit_nulls: bool,
 }
 
+/// What stands before each object.
+#[derive(Clone)]
+pub(super) enum Framing {
+    Known(Vec<u8>),
+    /// The number of a schema, which is registered first where there is one.
+    Asked {
+        registry: Arc<Registry>,
+        subject: String,
+        schema: Option<String>,
+    },
+}
+
 /// Writes JSON objects.
 pub(super) struct JsonEncoder {
     style: Style,
+    framing: Framing,
 }
 
 impl JsonEncoder {
-    pub(super) fn new(options: &JsonOptions) -> Self {
+    pub(super) fn new(options: &JsonOptions, framing: Framing) -> Self {
         let style = Style {
             epoch: options.timestamps == Timestamps::Epoch,
             omit_nulls: options.nulls == Nulls::Omit,
         };
-        Self { style }
+        Self { style, framing }
+    }
+
+    /// Asks the registry, the first time that rows are to be written.
+    fn resolve(&mut self) -> Result<()> {
+        let Framing::Asked { registry, subject, schema } = &self.framing else { return Ok(()) };
+        let id = match schema {
+            Some(schema) => registry.register(subject, Language::Json, schema)?,
+            None => match registry.latest(subject)? {
+                Some((id, _)) => id,
+                None => {
+                    let message = format!("find subject `{subject}` in the schema registry");
+                    return Err(Error::config(codes::NO_SCHEMA, message)
+                        .with_hint("register a schema, or use `auto_register: true`"));
+                }
+            },
+        };
+        self.framing = Framing::Known(frame(id).to_vec());
+        Ok(())
     }
 }
 
 impl Encoder for JsonEncoder {
     fn encode(&mut self, records: &RecordBatch, out: &mut Payloads) -> Result<()> {
+        self.resolve()?;
+        let Framing::Known(prefix) = &self.framing else {
+            return Err(Error::bug("encode `json` without a schema"));
+        };
         let members = Member::all(records.schema_ref().fields(), records.columns())
             .map_err(|e| Error::data(codes::UNENCODABLE, "encode rows as `json`").with_source(e))?;
         out.ends.reserve(records.num_rows());
         for row in 0..records.num_rows() {
+            out.bytes.extend_from_slice(prefix);
             object(&members, row, self.style, &mut out.bytes);
             out.ends.push(out.bytes.len());
         }
@@ -120,23 +159,20 @@ fn value(values: &Values, row: usize, style: Style, out: &mut Vec<u8>) {
         Values::Struct(members) => object(members, row, style, out),
         Values::List(offsets, items) => {
             out.push(b'[');
-            let (start, end) = (offsets[row], offsets[row + 1]);
-            for (n, at) in (start..end).enumerate() {
+            for (n, at) in range(offsets, row).enumerate() {
                 if n > 0 {
                     out.push(b',');
                 }
-                item(items, usize::try_from(at).unwrap_or_default(), style, out);
+                item(items, at, style, out);
             }
             out.push(b']');
         }
         Values::Map(offsets, keys, values) => {
             out.push(b'{');
-            let (start, end) = (offsets[row], offsets[row + 1]);
-            for (n, at) in (start..end).enumerate() {
+            for (n, at) in range(offsets, row).enumerate() {
                 if n > 0 {
                     out.push(b',');
                 }
-                let at = usize::try_from(at).unwrap_or_default();
                 string(keys.value(at).as_bytes(), out);
                 out.push(b':');
                 item(values, at, style, out);

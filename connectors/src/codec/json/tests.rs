@@ -3,6 +3,7 @@
 
 mod bad_payloads;
 mod differential;
+mod framing;
 mod round_trips;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use super::*;
+
+const CX: CodecContext<'static> = CodecContext { topic: Some("bids"), node: "test" };
 
 /// A schema as a topology file writes it.
 fn schema(columns: Value) -> SchemaRef {

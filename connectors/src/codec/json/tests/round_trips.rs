@@ -15,7 +15,7 @@ use crate::codec::Payloads;
 
 fn encode(records: &RecordBatch, options: Value) -> Payloads {
     let options: JsonOptions = serde_json::from_value(options).unwrap();
-    let make = encoder(options, &records.schema()).unwrap();
+    let make = encoder(options, &records.schema(), &CX).unwrap();
     let mut out = Payloads::default();
     make().unwrap().encode(records, &mut out).unwrap();
     out
@@ -184,7 +184,7 @@ fn a_column_without_a_form_is_refused_when_the_node_is_planned() {
     let fields =
         arrow::datatypes::UnionFields::from_fields([Field::new("x", DataType::Int32, true)]);
     let schema = one(DataType::Union(fields, arrow::datatypes::UnionMode::Sparse));
-    let error = encoder(JsonOptions::default(), &schema).err().unwrap();
+    let error = encoder(JsonOptions::default(), &schema, &CX).err().unwrap();
     assert_eq!(error.code, "SW3124");
     assert!(error.to_string().contains("column `a`"), "{error}");
 }
