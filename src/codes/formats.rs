@@ -1,5 +1,3 @@
 //! Codes of formats.
 
-use super::Code;
-
-pub(super) const CODES: &[Code] = &[];
+pub(super) use swiftwater_connectors::codec::codes::CODES;

@@ -1,24 +1,11 @@
 //! The stable codes of messages that cannot be decoded or encoded, with what to do about them.
 
-/// A stable code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    /// The code, such as `SW3101`.
-    pub code: &'static str,
-    /// What happened.
-    pub summary: &'static str,
-    /// What to do.
-    pub cure: &'static str,
-}
-
 macro_rules! codes {
     ($($name:ident $code:literal $summary:literal $cure:literal;)*) => {
         $(#[doc = $summary] pub(crate) const $name: &str = $code;)*
 
-        /// Every code of this module.
-        pub const CODES: &[Code] = &[
-            $(Code { code: $code, summary: $summary, cure: $cure },)*
-        ];
+        /// Every code of message formats: code, what it means, and what to do about it.
+        pub const CODES: &[(&str, &str, &str)] = &[$(($code, $summary, $cure),)*];
     };
 }
 
@@ -97,12 +84,12 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_in_order() {
-        let codes: Vec<_> = CODES.iter().map(|c| c.code).collect();
+        let codes: Vec<_> = CODES.iter().map(|(code, ..)| *code).collect();
         assert!(codes.is_sorted());
         assert!(codes.windows(2).all(|pair| pair[0] != pair[1]));
-        for code in CODES {
-            assert!(code.code.starts_with("SW31") && code.code.len() == 6);
-            assert!(code.summary.ends_with('.') && code.cure.ends_with('.'));
+        for (code, summary, cure) in CODES {
+            assert!(code.starts_with("SW31") && code.len() == 6);
+            assert!(summary.ends_with('.') && cure.ends_with('.'));
         }
     }
 }
