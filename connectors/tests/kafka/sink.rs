@@ -58,7 +58,7 @@ fn keys_go_where_javas_producer_sends_them() {
 
 #[test]
 fn records_have_headers_times_partitions_and_null_values() {
-    let topic = Topic::create(Broker::shared(), "rich", 3);
+    let topic = Topic::create_with(Broker::shared(), "rich", 3, &[("retention.ms", "-1")]);
     let records = batch(vec![
         ("n", Arc::new(Int64Array::from(vec![Some(1), Some(2), None]))),
         ("k", Arc::new(StringArray::from(vec![Some("a"), None, Some("c")]))),

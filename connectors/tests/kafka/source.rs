@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use crate::driver::{Reader, options, plan_source, plan_source_of};
 use crate::support::{Broker, Record, Topic, unique};
 
+/// Records of old times would be deleted under the test.
+const FOREVER: [(&str, &str); 1] = [("retention.ms", "-1")];
+
 /// A topic of two partitions with the numbers from 0 to `count`, evens in partition 0.
 fn topic_of(count: i64) -> Topic {
-    let topic = Topic::create(Broker::shared(), "start", 2);
+    let topic = Topic::create_with(Broker::shared(), "start", 2, &FOREVER);
     fill(&topic, 0, count);
     topic
 }
@@ -80,7 +83,7 @@ fn the_start_at_the_latest_record_is_kept_over_a_restart() {
 
 #[test]
 fn a_bounded_source_ends_at_what_is_there() {
-    let topic = Topic::create(Broker::shared(), "bounded", 4);
+    let topic = Topic::create_with(Broker::shared(), "bounded", 4, &FOREVER);
     // Partitions 2 and 3 stay empty.
     fill(&topic, 0, 1000);
     let group = unique("group");
@@ -175,7 +178,7 @@ fn several_topics_and_a_pattern() {
 
 #[test]
 fn a_record_becomes_columns_with_all_it_has() {
-    let topic = Topic::create(Broker::shared(), "columns", 1);
+    let topic = Topic::create_with(Broker::shared(), "columns", 1, &FOREVER);
     let mut first = Record::new("{\"n\":1}").key("k");
     first.timestamp = Some(1_700_000_000_123);
     first.headers = vec![("a".into(), Some(b"x".to_vec())), ("b".into(), None)];
