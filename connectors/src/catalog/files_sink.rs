@@ -181,3 +181,7 @@ impl FilesSinkOptions {
 #[cfg(test)]
 #[path = "files_sink/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "files_sink/trouble.rs"]
+mod trouble;
