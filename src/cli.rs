@@ -98,7 +98,7 @@ fn tell(error: &Error) {
 }
 
 /// The error with its node behind what failed, because it completes "failed to …".
-fn told(error: &Error) -> String {
+pub(crate) fn told(error: &Error) -> String {
     let text = error.to_string();
     let Some(node) = &error.node else {
         return text;

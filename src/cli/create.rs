@@ -126,6 +126,11 @@ fn resolve<'a>(registry: &'a Registry, kinds: &[String]) -> Result<Vec<&'a Manua
     };
     let (source, sink) = (fill(Role::Source, "generate"), fill(Role::Sink, "stdout"));
     let mut all: Vec<&Manual> = source.into_iter().chain(found).chain(sink).collect();
+    // What joins streams needs two of them.
+    let sources: Vec<_> = all.iter().copied().filter(|m| m.role == Role::Source).collect();
+    if let ([only], true) = (sources.as_slice(), all.iter().any(|m| m.kind == "union")) {
+        all.insert(0, only);
+    }
     all.sort_by_key(|m| m.role);
     Ok(all)
 }

@@ -13,6 +13,7 @@ use swiftwater_engine::{Error, Plan, Result, simulate};
 
 use super::check::{painted, verdict};
 use super::load::{Loader, Variables};
+use super::told;
 use crate::exit::Exit;
 use crate::terminal::{Style, Terminal};
 
@@ -68,7 +69,8 @@ fn file(loader: &Loader, path: &Path, terminal: &mut Terminal, tally: &mut Tally
     let none = if plan.config.tests.is_empty() { ": no tests" } else { "" };
     terminal.line(&format!("{name}{none}"))?;
     for test in &plan.config.tests {
-        let problems = judge(&plan, test).unwrap_or_else(|e| vec![format!("failed to {e}")]);
+        let problems =
+            judge(&plan, test).unwrap_or_else(|e| vec![format!("failed to {}", told(&e))]);
         if problems.is_empty() {
             tally.passed += 1;
             let ok = terminal.paint(Style::Good, "ok  ");

@@ -37,7 +37,7 @@ operators:
     input: bids
     sql: |
       SELECT auction, bidder, price * 0.92 AS euros, date_trunc('hour', date_time) AS hour
-      FROM bids
+      FROM input
       WHERE price >= 1000 AND channel <> 'Apple'
 sinks:
   out: {input: serious, stdout: {}}

@@ -253,6 +253,10 @@ impl Lines {
     fn value(&mut self, indent: usize, name: &str, value: &Value) {
         let line = format!("{name}: {}", flow(value));
         match value {
+            Value::String(text) if text.trim().contains('\n') => {
+                self.put(indent, &format!("{name}: |"));
+                text.lines().for_each(|line| self.put(indent + 2, line));
+            }
             Value::Object(fields) if indent + line.chars().count() > WIDTH => {
                 self.put(indent, &format!("{name}:"));
                 fields.iter().for_each(|(name, value)| self.value(indent + 2, name, value));

@@ -104,7 +104,7 @@ fn an_address_that_others_reach_is_refused_without_a_token() {
 fn secrets_are_not_shown() {
     let topology = TOPOLOGY.replace(
         "blackhole: {}",
-        "http: {url: \"http://127.0.0.1:9/\", bearer: \"${SECRET_OF_A_TEST}\"}, format: json",
+        "http: {url: \"http://127.0.0.1:9/\", auth: {bearer: \"${SECRET_OF_A_TEST}\"}}, format: json",
     );
     let running = Launch::new(topology).env("SECRET_OF_A_TEST", "hunter2hunter2").start();
     let page = wait_for("the configuration", Duration::from_secs(60), || {
