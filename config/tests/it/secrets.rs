@@ -84,6 +84,33 @@ fn the_redacted_file_keeps_everything_else() {
 }
 
 #[test]
+fn anchors_do_not_give_secrets_away() {
+    let text = format!(
+        "\
+name: &name {LITERAL}
+x-sasl: &sasl {{mechanism: PLAIN, username: u, password: {LITERAL}-x}}
+x-word: &word {LITERAL}-y
+sources:
+  a: {{kafka: {{brokers: b, topic: t, sasl: *sasl}}}}
+  b: {{kafka: {{brokers: b, topic: t, sasl: {{<<: *sasl, password: *word}}}}}}
+  c: {{kafka: {{brokers: b, topic: t, sasl: {{<<: *sasl, password: *name}}}}}}
+sinks: {{out: {{input: [a, b, c], stdout: {{}}}}}}
+"
+    );
+    let loaded = parse(&text, &kinds(), &Fixed).unwrap();
+    assert_eq!(loaded.topology.nodes[1].options["sasl"]["password"], format!("{LITERAL}-y"));
+    let redacted = loaded.redacted();
+    assert_clean(&redacted.to_string());
+    assert_eq!(redacted["sources"]["b"]["kafka"]["sasl"]["username"], "u");
+    assert_eq!(redacted["name"], "***");
+    assert_eq!(redacted.get("x-sasl"), None);
+    let found = parse(&text.replace("topic", "topc"), &kinds(), &Fixed).unwrap_err();
+    assert_clean(&found.to_string());
+    let found = parse(&text.replace("x-sasl", "y-sasl"), &kinds(), &Fixed).unwrap_err();
+    assert_clean(&found.to_string());
+}
+
+#[test]
 fn debug_shows_nothing() {
     assert_clean(&format!("{:?} {:#?}", load(), load().topology));
 }
