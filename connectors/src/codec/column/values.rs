@@ -38,6 +38,23 @@ impl Bytes {
         self.end();
     }
 
+    /// Appends a value that is a part of `bytes`. A short one is copied with what stands behind it,
+    /// which is then cut off: copying a fixed number of bytes takes no call.
+    #[inline]
+    pub(in crate::codec) fn append_part(&mut self, bytes: &[u8], start: usize, len: usize) {
+        const SHORT: usize = 16;
+        let block = bytes.get(start..).and_then(|rest| rest.first_chunk::<SHORT>());
+        match block {
+            Some(block) if len <= SHORT => {
+                let end = self.data.len() + len;
+                self.data.extend_from_slice(block);
+                self.data.truncate(end);
+                self.end();
+            }
+            _ => self.append(bytes.get(start..start + len).unwrap_or_default()),
+        }
+    }
+
     /// Ends a value. The payloads of a batch hold less than 2 GiB, which [`super::rows`] sees to.
     #[inline]
     pub(in crate::codec) fn end(&mut self) {

@@ -47,7 +47,7 @@ const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 impl<'a> Scanner<'a> {
     /// Reads a plain integer of at most 18 digits: what nearly all integers are. `None` leaves the
     /// place unchanged.
-    #[inline]
+    #[inline(always)]
     pub(super) fn small_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == b'-';
         let start = self.at + usize::from(negative);

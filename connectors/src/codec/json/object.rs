@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::datatypes::{DataType, Fields};
 
 use super::problem::{Outcome, Problem};
-use super::scan::Scanner;
+use super::scan::{Scanner, word};
 use super::{text, value};
 use crate::codec::column::Group;
 
@@ -25,6 +25,47 @@ struct Guess {
     key: Vec<u8>,
     /// Its column, if it is one.
     column: Option<usize>,
+    /// The first and the last eight bytes of the key, which of most keys is all; of a shorter one
+    /// the first are what the mask leaves.
+    first: u64,
+    last: u64,
+    mask: u64,
+}
+
+impl Guess {
+    fn set(&mut self, key: &[u8], column: Option<usize>) {
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.column = column;
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(key) {
+            *to = *from;
+        }
+        self.first = u64::from_le_bytes(first);
+        self.last = key.len().checked_sub(8).and_then(|at| word(key, at)).unwrap_or(0);
+        let unused = 64 - 8 * u32::try_from(key.len().min(8)).unwrap_or(8);
+        self.mask = u64::MAX.checked_shr(unused).unwrap_or(0);
+    }
+
+    /// Passes the key where it stands here.
+    #[inline]
+    fn pass(&self, scanner: &mut Scanner<'_>) -> bool {
+        let len = self.key.len();
+        let Some(first) = word(scanner.bytes, scanner.at) else {
+            return scanner.pass(&self.key);
+        };
+        let found = match len {
+            8..=16 => {
+                first == self.first && word(scanner.bytes, scanner.at + len - 8) == Some(self.last)
+            }
+            ..8 => first & self.mask == self.first,
+            _ => return scanner.pass(&self.key),
+        };
+        if found {
+            scanner.at += len;
+        }
+        found
+    }
 }
 
 /// Longest key, and largest number of fields, that are remembered.
@@ -140,7 +181,7 @@ impl Layout {
     #[inline]
     fn field(&mut self, scanner: &mut Scanner<'_>, guess: &mut usize) -> Outcome<Option<usize>> {
         if let Some(expected) = self.guesses.get(*guess)
-            && scanner.pass(&expected.key)
+            && expected.pass(scanner)
         {
             *guess += 1;
             scanner.space();
@@ -203,9 +244,7 @@ impl Layout {
             self.guesses.push(Guess::default());
         }
         if let Some(slot) = self.guesses.get_mut(*guess) {
-            slot.key.clear();
-            slot.key.extend_from_slice(key);
-            slot.column = column;
+            slot.set(key, column);
         }
         *guess += 1;
     }

@@ -36,7 +36,7 @@ pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Marks (high bit of each byte, exact for the first one marked) what ends a run of plain
 /// characters: a quote, a backslash or a control character.
-#[inline]
+#[inline(always)]
 const fn specials(word: u64) -> u64 {
     let quotes = word ^ (ONES * b'"' as u64);
     let slashes = word ^ (ONES * b'\\' as u64);
@@ -46,12 +46,15 @@ const fn specials(word: u64) -> u64 {
     (quotes | slashes | controls) & HIGHS
 }
 
+/// Whether a byte ends a run of plain characters. Without short cuts, so that a loop over many bytes
+/// becomes vector code.
+#[inline]
 const fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
 /// First place from `at` on that holds no plain character of a string.
-#[inline]
+#[inline(always)]
 pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
     // Most strings are short: two words settle them.
     for _ in 0..2 {
@@ -70,8 +73,8 @@ pub(super) fn plain(bytes: &[u8], mut at: usize) -> usize {
 /// The same for long strings: blocks of 32 bytes, which the compiler turns into vector code.
 fn plain_long(bytes: &[u8], mut at: usize) -> usize {
     while let Some((block, _)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<32>()) {
-        let special = block.iter().fold(false, |found, byte| found | is_special(*byte));
-        if special {
+        let special = block.iter().fold(0, |found, byte| found | u8::from(is_special(*byte)));
+        if special != 0 {
             break;
         }
         at += 32;
@@ -98,7 +101,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte; 0, which no token begins with, at the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
@@ -114,7 +117,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes white space.
-    #[inline]
+    #[inline(always)]
     pub(super) fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
@@ -172,7 +175,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a string whose opening quote is here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Outcome<Raw<'a>> {
         let start = self.at + 1;
         self.at = plain(self.bytes, start);
@@ -237,7 +240,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Checks a value and passes it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn skip(&mut self) -> Outcome {
         match self.peek() {
             b'"' => self.string().map(drop),

@@ -10,7 +10,7 @@ use crate::codec::from_text::push;
 
 /// Reads the value that is here and appends it. A value of another type is passed all the same
 /// and is an error that is not fatal. `nested` says how to read the objects in the column.
-#[inline]
+#[inline(always)]
 pub(super) fn read(
     column: &mut Column,
     nested: Option<&mut Layout>,
@@ -21,8 +21,14 @@ pub(super) fn read(
         Values::I64(v) => integer(v, scanner)?,
         Values::Timestamp(_, v) => integer(v, scanner)?,
         Values::Utf8(v) if scanner.peek() == b'"' => {
-            text::append(scanner.string()?, &mut v.data);
-            v.end();
+            let start = scanner.at + 1;
+            let raw = scanner.string()?;
+            if raw.escaped {
+                text::append(raw, &mut v.data);
+                v.end();
+            } else {
+                v.append_part(scanner.bytes, start, raw.bytes.len());
+            }
             true
         }
         rare => read_rare(rare, nested, scanner)?,
@@ -134,7 +140,7 @@ fn array(items: &mut Items, mut nested: Option<&mut Layout>, scanner: &mut Scann
 }
 
 /// An integer, or a point in time as one.
-#[inline]
+#[inline(always)]
 fn integer<T: TryFrom<i64> + TryFrom<i128>>(
     values: &mut Vec<T>,
     scanner: &mut Scanner<'_>,
