@@ -13,6 +13,7 @@ mod stdout;
 #[cfg(test)]
 mod test_node;
 mod unused_fields;
+mod variant_docs;
 
 pub use catalog::register;
 pub use kafka::limits;

@@ -124,7 +124,10 @@ fn resolve<'a>(registry: &'a Registry, kinds: &[String]) -> Result<Vec<&'a Manua
         let present = found.iter().any(|m| m.role == role);
         if present { None } else { manual(role, kind) }
     };
-    let (source, sink) = (fill(Role::Source, "generate"), fill(Role::Sink, "stdout"));
+    // Made-up rows have no lists.
+    let takes_lists = found.iter().any(|m| m.kind == "unnest");
+    let start = if takes_lists { "kafka" } else { "generate" };
+    let (source, sink) = (fill(Role::Source, start), fill(Role::Sink, "stdout"));
     let mut all: Vec<&Manual> = source.into_iter().chain(found).chain(sink).collect();
     // What joins streams needs two of them.
     let sources: Vec<_> = all.iter().copied().filter(|m| m.role == Role::Source).collect();

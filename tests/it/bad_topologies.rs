@@ -130,7 +130,7 @@ fn a_missing_permission_and_a_wrong_password_are_named() {
     };
     let listener = broker.listener("SASL_SSL");
     let alice = from_topic(listener, topic.name(), &security("alice", "alice-secret"));
-    fails_with(alice, &["bids", topic.name(), "authoriz"]);
+    fails_with(alice, &["bids", topic.name(), "without permission", "SW2113"]);
     let stranger = from_topic(listener, topic.name(), &security("alice", "wrong-secret"));
     let mut process = Launch::new(stranger).start();
     assert_eq!(process.wait(Duration::from_secs(90)).code(), Some(1), "{}", process.log());

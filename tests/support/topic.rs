@@ -247,10 +247,11 @@ impl Topic {
     pub(crate) fn committed(&self, group: &str) -> Vec<Option<i64>> {
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition_range(&self.name, 0, self.partitions - 1);
-        let committed = self
-            .consumer(group)
-            .committed_offsets(wanted, TIMEOUT)
-            .expect("the coordinator answers");
+        // After a restart of the broker the group's coordinator takes a while to be found.
+        let consumer = self.consumer(group);
+        let committed = wait_for("the coordinator to answer", TIMEOUT, || {
+            consumer.committed_offsets(wanted.clone(), TIMEOUT).ok()
+        });
         let offset =
             |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
                 .offset()

@@ -23,6 +23,7 @@ pub(crate) type Offsets = BTreeMap<String, i64>;
 /// Where a group starts that has committed no offsets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::variant_docs::describe_variants)]
 pub enum Start {
     /// At the oldest record there is (the default).
     #[default]
@@ -38,6 +39,7 @@ pub enum Start {
 /// Where a bounded source ends.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::variant_docs::describe_variants)]
 pub enum Until {
     /// At what each partition holds when the run starts.
     Latest,

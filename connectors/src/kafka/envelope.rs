@@ -16,6 +16,7 @@ use super::keys::{KeyPlan, as_bytes, byte_value};
 /// Where a header's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = crate::variant_docs::describe_variants)]
 pub enum HeaderValue {
     /// The same text for every record.
     Value(String),

@@ -73,7 +73,7 @@ fn every_scalar_function_of_datafusion_is_there() {
 #[test]
 fn functions_answer() {
     let mut wrong = Vec::new();
-    for (text, expected) in include!("table.rs") {
+    for (text, expected) in include!("table.in") {
         let found = match try_value(text) {
             Ok(found) => found,
             Err(error) => {

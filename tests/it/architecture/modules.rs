@@ -10,7 +10,7 @@ fn is_root(path: &str) -> bool {
     match parts.as_slice() {
         ["build.rs"] | [_, "build.rs"] => true,
         [.., "src", "lib.rs" | "main.rs"] => true,
-        ["tests", _, "main.rs"] => true,
+        ["tests", _, "main.rs"] | [_, "tests", _, "main.rs"] => true,
         [.., "examples" | "benches", file] => file.ends_with(".rs"),
         [_, "tests", file] => file.ends_with(".rs"),
         _ => false,
