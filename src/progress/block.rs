@@ -122,7 +122,7 @@ mod tests {
     fn quantities_are_short() {
         let shown: Vec<_> = [0.0, 999.4, 12_345.0, 1_234_567.0].map(rate).into();
         assert_eq!(shown, ["0", "999", "12.3k", "1.23M"]);
-        let shown: Vec<_> = [0.0012, 0.25, 3.14, 600.0].map(time).into();
+        let shown: Vec<_> = [0.0012, 0.25, 3.12, 600.0].map(time).into();
         assert_eq!(shown, ["1.2ms", "250ms", "3.1s", "600s"]);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray;
@@ -110,7 +111,7 @@ fn in_files(directory: &Path) -> Tally {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap());
         for batch in reader.unwrap().build().unwrap() {
             let batch = batch.unwrap();
-            let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+            let column = |name: &str| Arc::clone(batch.column_by_name(name).unwrap());
             let (auctions, doubled) = (column("auction"), column("doubled"));
             let auctions = auctions.as_primitive::<Int64Type>().values();
             let doubled = doubled.as_primitive::<Int64Type>().values();
