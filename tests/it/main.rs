@@ -18,6 +18,8 @@ mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod docs_current;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod guide;
