@@ -133,7 +133,7 @@ fn a_missing_permission_and_a_wrong_password_are_named() {
     fails_with(alice, &["bids", topic.name(), "without permission", "SW2113"]);
     let stranger = from_topic(listener, topic.name(), &security("alice", "wrong-secret"));
     let mut process = Launch::new(stranger).start();
-    assert_eq!(process.wait(Duration::from_secs(90)).code(), Some(1), "{}", process.log());
+    assert_eq!(process.wait(Duration::from_secs(90)).code(), Some(2), "{}", process.log());
     let log = process.log();
     assert!(log.contains("bids") && log.to_lowercase().contains("authentication"), "{log}");
     assert!(!log.contains("wrong-secret"), "a password was shown:\n{log}");
