@@ -3,8 +3,9 @@
 #
 #   scripts/with-servers.sh cargo test --release --workspace
 #
-# SWIFTWATER_TEST_BROKERS (host:port of a Kafka) and SWIFTWATER_TEST_S3 (URL of an S3-compatible server with the
-# credentials of scripts/s3.sh) name servers that are there already; what they do not name is started here.
+# SWIFTWATER_TEST_BROKERS (host:port of a Kafka), SWIFTWATER_TEST_S3 (URL of an S3-compatible server with the credentials
+# of scripts/s3.sh) and SWIFTWATER_TEST_REGISTRY (URL of a schema registry) name servers that are there already; what they
+# do not name is started here.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,6 +14,7 @@ directory=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-servers.XXXXXX")
 stop() {
   "$here/kafka.sh" stop --dir "$directory/kafka"
   "$here/s3.sh" stop --dir "$directory/s3"
+  "$here/registry.sh" stop --dir "$directory/registry"
   rm -rf "$directory"
 }
 trap stop EXIT
@@ -26,7 +28,10 @@ fi
 if [ -z "${SWIFTWATER_TEST_S3:-}" ]; then
   SWIFTWATER_TEST_S3=$("$here/s3.sh" start --dir "$directory/s3" --with $$)
 fi
-export SWIFTWATER_TEST_BROKERS SWIFTWATER_TEST_S3
-echo "Kafka at $SWIFTWATER_TEST_BROKERS, S3 at $SWIFTWATER_TEST_S3"
+if [ -z "${SWIFTWATER_TEST_REGISTRY:-}" ]; then
+  SWIFTWATER_TEST_REGISTRY=$("$here/registry.sh" start --dir "$directory/registry" --with $$)
+fi
+export SWIFTWATER_TEST_BROKERS SWIFTWATER_TEST_S3 SWIFTWATER_TEST_REGISTRY
+echo "Kafka at $SWIFTWATER_TEST_BROKERS, S3 at $SWIFTWATER_TEST_S3, schemas at $SWIFTWATER_TEST_REGISTRY"
 
 "$@"
