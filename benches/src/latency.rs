@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -114,7 +115,16 @@ fn send(producer: &BaseProducer, topic: &str, rate: f64, time: Duration) -> Resu
                 .payload(&payload)
                 .partition(partition)
                 .timestamp(now);
-            producer.send(record).map_err(|(e, _)| e)?;
+            let mut next = Some(record);
+            while let Some(record) = next.take() {
+                if let Err((error, back)) = producer.send(record) {
+                    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                        return Err(error.into());
+                    }
+                    producer.poll(Duration::from_millis(1));
+                    next = Some(back);
+                }
+            }
             sent += 1;
         }
         producer.poll(Duration::ZERO);

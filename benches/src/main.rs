@@ -43,7 +43,7 @@ fn main() -> Result<(), Failure> {
     let copied = Process::start(&to_kafka(&brokers, bids, out, "b2"))?.finish()?;
     let peak = tell("Kafka -> Kafka", copied, empty_run, rows);
 
-    for (label, rate) in [("50 %", peak * 0.5), ("80 %", peak * 0.8), ("idle", 20.0)] {
+    for (label, rate) in [("idle", 20.0), ("steady", 100_000.0), ("50 %", peak * 0.5)] {
         let topics = [format!("in-{run}-{rate:.0}"), format!("out-{run}-{rate:.0}")];
         for topic in &topics {
             Process::start(&seed(&brokers, topic, 0))?.finish()?;

@@ -1,5 +1,6 @@
 //! Message formats with a real schema registry: started by `scripts/registry.sh`, or named by
 //! `SWIFTWATER_TEST_REGISTRY`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step fails the test")]
 
 use std::path::Path;
 use std::process::Command;
