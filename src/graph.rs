@@ -141,6 +141,7 @@ impl Graph {
 fn port_name(plan: &Plan, from: NodeId, port: FromPort) -> String {
     match port {
         FromPort::Errors => "errors".into(),
+        FromPort::Late => "late".into(),
         FromPort::Output(number) => {
             let outputs = plan.nodes.get(from).map(|n| n.outputs.as_slice());
             let name = outputs.unwrap_or_default().get(number).map(|(name, _)| name);

@@ -33,12 +33,16 @@ fn node(options: Value) -> NodeConfig {
 fn rate(options: &Value) -> Result<f64, Box<dyn std::error::Error>> {
     let node = node(options.clone());
     let made: GenerateOptions = serde_json::from_value(options.clone())?;
-    let plan = made.plan(&NodeContext { topology: "rate", node: &node, inputs: &[] })?;
+    let plan =
+        made.plan(&NodeContext { topology: "rate", node: &node, inputs: &[], streams: &[] })?;
     let mut best = Duration::MAX;
     let mut rows = 0;
     for _ in 0..5 {
         let mut source = (plan.make)(0)?;
         source.open(SourceContext {
+            resume: None,
+            takes_all: false,
+            shared: std::sync::Arc::default(),
             topology: "rate".into(),
             node: "rows".into(),
             instance: 0,

@@ -35,7 +35,7 @@ pub(crate) fn node(role: Role, kind: &str, options: Value, format: &str) -> Node
 /// Plans a source node.
 pub(crate) fn plan_source<O: SourceOptions>(node: &NodeConfig) -> Result<SourcePlan> {
     let options: O = serde_json::from_value(node.options.clone()).unwrap();
-    options.plan(&NodeContext { topology: "test", node, inputs: &[] })
+    options.plan(&NodeContext { topology: "test", node, inputs: &[], streams: &[] })
 }
 
 /// Opens instance `instance` of `instances`.
@@ -47,6 +47,9 @@ pub(crate) fn open_source(
 ) -> Result<Box<dyn Source>> {
     let mut source = (plan.make)(instance)?;
     source.open(SourceContext {
+        resume: None,
+        takes_all: false,
+        shared: std::sync::Arc::default(),
         topology: "test".into(),
         node: "node".into(),
         instance,
@@ -67,9 +70,12 @@ pub(crate) fn open_sink<O: SinkOptions>(
     clock: &Clock,
 ) -> Result<Box<dyn Sink>> {
     let options: O = serde_json::from_value(node.options.clone()).unwrap();
-    let plan = options.plan(&NodeContext { topology: "test", node, inputs: &[schema] })?;
+    let plan =
+        options.plan(&NodeContext { topology: "test", node, inputs: &[schema], streams: &[] })?;
     let mut sink = (plan.make)()?;
     sink.open(SinkContext {
+        shared: std::sync::Arc::default(),
+        exactly_once: None,
         topology: "test".into(),
         node: "node".into(),
         buffer_bytes,

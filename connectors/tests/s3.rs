@@ -70,9 +70,11 @@ fn rows(range: std::ops::Range<i64>) -> RecordBatch {
 fn open_sink(node: &NodeConfig, buffer_bytes: usize) -> swiftwater_engine::Result<Box<dyn Sink>> {
     let options: FilesSinkOptions = serde_json::from_value(node.options.clone()).unwrap();
     let inputs = [rows(0..1).schema()];
-    let plan = options.plan(&NodeContext { topology: "t", node, inputs: &inputs })?;
+    let plan = options.plan(&NodeContext { topology: "t", node, inputs: &inputs, streams: &[] })?;
     let mut sink = (plan.make)()?;
     sink.open(SinkContext {
+        shared: Arc::default(),
+        exactly_once: None,
         topology: "t".into(),
         node: "node".into(),
         buffer_bytes,
@@ -101,9 +103,14 @@ fn read(path: &str, format: &str, endpoint: &str) -> Option<Vec<i64>> {
     let mut node = node(Role::Source, json!({"path": path, "store": store(endpoint)}), format);
     node.schema = json!({"n": "int64", "s": "utf8"}).as_object().cloned();
     let options: FilesSourceOptions = serde_json::from_value(node.options.clone()).unwrap();
-    let plan = options.plan(&NodeContext { topology: "t", node: &node, inputs: &[] }).unwrap();
+    let plan = options
+        .plan(&NodeContext { topology: "t", node: &node, inputs: &[], streams: &[] })
+        .unwrap();
     let mut source = (plan.make)(0).unwrap();
     let opened = source.open(SourceContext {
+        resume: None,
+        takes_all: false,
+        shared: Arc::default(),
         topology: "t".into(),
         node: "node".into(),
         instance: 0,

@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// Later than every row.
+    pub const MAX: Self = Self(i64::MAX);
     /// From milliseconds since 1970.
     #[must_use]
     pub const fn from_millis(ms: i64) -> Self {
@@ -21,6 +23,15 @@ impl Timestamp {
     #[expect(clippy::cast_precision_loss, reason = "a difference of clocks fits a double")]
     pub fn seconds_since(self, earlier: Self) -> f64 {
         self.0.saturating_sub(earlier.0) as f64 / 1e6
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp_micros(self.0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.3fZ")),
+            None => write!(f, "{} us", self.0),
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 
 pub mod batch;
 pub mod clock;
+pub mod commit;
 pub mod dead_letter;
 pub mod error;
+pub mod key_group;
 pub mod kind;
 pub mod memory;
 pub mod message;
@@ -17,19 +19,25 @@ pub mod schema;
 pub mod simulate;
 pub mod sink;
 pub mod source;
+pub mod state;
+pub mod stream;
 pub mod testing;
 
 pub use batch::{Batch, Readings, Span};
 pub use clock::{Clock, Timestamp};
+pub use commit::{CommitPoint, Committed, Shared};
 pub use dead_letter::{Origin, Rejected};
 pub use error::{Error, ErrorKind, Result};
 pub use kind::{
-    NodeContext, OperatorOptions, OperatorPlan, SinkOptions, SinkPlan, SourceOptions, SourcePlan,
+    CommitContext, CommitPointPlan, NodeContext, OperatorOptions, OperatorPlan, SinkOptions,
+    SinkPlan, SourceOptions, SourcePlan,
 };
 pub use message::{Barrier, Epoch, Message};
 pub use operator::{Operator, Output};
 pub use plan::Plan;
 pub use registry::Registry;
 pub use runtime::{Health, NodeHealth, Outcome, Running};
-pub use sink::{Sequence, Sink, SinkContext};
-pub use source::{Commit, Polled, Position, Source, SourceContext};
+pub use sink::{ExactlyOnce, Sequence, Sink, SinkContext, Staged};
+pub use source::{Commit, Polled, Position, Reading, Source, SourceContext, Split};
+pub use state::{Merge, TableDelta, TableSpec};
+pub use stream::{Changes, Stream};

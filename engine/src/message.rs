@@ -21,7 +21,7 @@ pub struct Barrier {
 pub enum Message {
     /// Rows.
     Batch(Batch),
-    /// No row older than this is expected.
+    /// No row older than this is expected; [`Timestamp::MAX`] after the last row there is.
     Watermark(Timestamp),
     /// The input has nothing to say for now and must not hold back the watermark.
     Idle,

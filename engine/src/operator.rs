@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::clock::Timestamp;
 use crate::dead_letter::Rejected;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::state::{TableDelta, TableSpec};
 
 /// Number of an input, in the order of the node's `inputs`.
 pub type Input = usize;
@@ -40,12 +41,62 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// All inputs have ended.
+    /// The watermark that holds for the operator's output once `watermark` holds for its inputs:
+    /// lower where rows may still come out that are older.
+    fn output_watermark(&self, watermark: Timestamp) -> Timestamp {
+        watermark
+    }
+
+    /// All inputs have ended; the watermark has passed everything before. Not called when a
+    /// topology is stopped in mid-stream.
     ///
     /// # Errors
     /// Anything stops the topology.
     fn on_end(&mut self, _out: &mut Output) -> Result<()> {
         Ok(())
+    }
+
+    /// The clock time at which [`Operator::on_timer`] should be called next, if at all.
+    fn next_timer(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The time of [`Operator::next_timer`] has come; `out` tells the time.
+    ///
+    /// # Errors
+    /// Anything stops the topology.
+    fn on_timer(&mut self, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
+    /// The tables of the operator's state; none for a stateless operator.
+    fn tables(&self) -> Vec<TableSpec> {
+        Vec::new()
+    }
+
+    /// Hands over what changed since the last call (or since the start), and forgets that it did.
+    /// The cost follows what changed, not what is held.
+    ///
+    /// # Errors
+    /// Anything stops the topology.
+    fn seal(&mut self) -> Result<Vec<TableDelta>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes back a part of what was sealed by an earlier process, oldest first, before any other
+    /// call. With another `parallelism` the rows come from several instances; rows of keys that
+    /// are not this instance's are left out by the engine. The watermark of that time follows by
+    /// [`Operator::on_watermark`].
+    ///
+    /// # Errors
+    /// `State` where the rows do not fit.
+    fn restore(&mut self, delta: &TableDelta) -> Result<()> {
+        Err(Error::bug(format!("restore the table `{}` of a stateless operator", delta.table)))
+    }
+
+    /// Bytes of memory that the state takes, roughly; asked at each barrier.
+    fn state_bytes(&self) -> usize {
+        0
     }
 }
 
@@ -54,6 +105,7 @@ pub trait Operator: Send {
 pub struct Output {
     now: Timestamp,
     batches: Vec<(Port, Batch)>,
+    late: Vec<Batch>,
     rejected: Vec<Rejected>,
     dropped: Vec<(&'static str, usize)>,
     breaches: Vec<(Arc<str>, usize)>,
@@ -85,6 +137,14 @@ impl Output {
         }
     }
 
+    /// Gives rows that came too late, in the columns of the input: they go to the port `late` or
+    /// where the node's `late` field says, or are counted and dropped.
+    pub fn late(&mut self, batch: Batch) {
+        if batch.rows() > 0 {
+            self.late.push(batch);
+        }
+    }
+
     /// Sets one record aside; `on_error` of the node says what becomes of it.
     pub fn reject(&mut self, rejected: Rejected) {
         self.rejected.push(rejected);
@@ -109,6 +169,7 @@ impl Output {
     /// Adds what another call gave back, after what is here.
     pub fn absorb(&mut self, mut other: Self) {
         self.batches.append(&mut other.batches);
+        self.late.append(&mut other.late);
         self.rejected.append(&mut other.rejected);
         self.dropped.append(&mut other.dropped);
         self.breaches.append(&mut other.breaches);
@@ -118,6 +179,11 @@ impl Output {
     /// The emitted batches, leaving none.
     pub fn take_batches(&mut self) -> Vec<(Port, Batch)> {
         std::mem::take(&mut self.batches)
+    }
+
+    /// The late rows, leaving none.
+    pub fn take_late(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.late)
     }
 
     /// The rejected records, leaving none.

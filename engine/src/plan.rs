@@ -2,20 +2,23 @@
 //! into it, every expression checked, nodes placed on tasks and memory shared out.
 
 mod placement;
+mod streams;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use swiftwater_config::{
-    Diagnostic, Diagnostics, NodeConfig, OnError, PortRef, Role, TopologyConfig,
+    Diagnostic, Diagnostics, Guarantee, NodeConfig, OnError, PortRef, Role, Severity,
+    TopologyConfig,
 };
 
 use crate::dead_letter;
 use crate::error::Error;
-use crate::kind::{NodeContext, OperatorPlan, SinkPlan, SourcePlan};
+use crate::kind::{LATE_PORT, NodeContext, OperatorPlan, SinkPlan, SourcePlan};
 use crate::memory::MemoryPlan;
 use crate::registry::Registry;
+use crate::stream::Stream;
 
 pub use placement::{Exchange, Link, TaskPlan};
 
@@ -40,6 +43,8 @@ pub enum FromPort {
     Output(usize),
     /// The port of records set aside.
     Errors,
+    /// The port of late rows, as dead letters.
+    Late,
 }
 
 /// One input of a node.
@@ -60,6 +65,8 @@ pub struct PlannedNode {
     pub inputs: Vec<InputEdge>,
     /// Output ports with their columns; empty for a sink.
     pub outputs: Vec<(String, SchemaRef)>,
+    /// What each output is beyond its columns, in the same order.
+    pub streams: Vec<Stream>,
     /// The planned kind.
     pub planned: Planned,
     /// Number of tasks it runs on.
@@ -71,6 +78,12 @@ impl PlannedNode {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Number of the output port for late rows, where the kind has one.
+    #[must_use]
+    pub fn late_port(&self) -> Option<usize> {
+        self.outputs.iter().position(|(name, _)| name == LATE_PORT)
     }
 
     fn output(&self, port: Option<&str>) -> Option<usize> {
@@ -116,7 +129,10 @@ impl Plan {
                 planner.plan_node(node);
             }
         }
-        let Planner { nodes, found, .. } = planner;
+        let Planner { nodes, mut found, .. } = planner;
+        if !found.iter().any(|d| d.severity == Severity::Error) {
+            streams::check_guarantee(&config, &nodes, &mut found);
+        }
         let found = Diagnostics(found);
         if found.has_errors() {
             return Err(found);
@@ -132,6 +148,31 @@ impl Plan {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&PlannedNode> {
         self.nodes.iter().find(|n| n.name() == name)
+    }
+
+    /// What each input of a node is beyond its columns; a sink sees its inputs as one.
+    #[must_use]
+    pub fn input_streams(&self, node: &PlannedNode) -> Vec<Stream> {
+        let count = if node.config.role == Role::Sink { 1 } else { node.inputs.len() };
+        streams::of_inputs(&self.nodes, &node.inputs, count.min(node.inputs.len()))
+    }
+
+    /// Whether any node keeps state.
+    #[must_use]
+    pub fn is_stateful(&self) -> bool {
+        self.nodes.iter().any(|n| matches!(&n.planned, Planned::Operator(o) if o.stateful))
+    }
+
+    /// Whether nothing may be seen twice.
+    #[must_use]
+    pub fn is_exactly_once(&self) -> bool {
+        self.config.guarantee == Guarantee::ExactlyOnce
+    }
+
+    /// Whether epochs are kept in the object store: what state and `exactly_once` rest on.
+    #[must_use]
+    pub fn has_snapshots(&self) -> bool {
+        self.is_stateful() || self.is_exactly_once()
     }
 
     /// Whether every source comes to an end by itself.
@@ -183,7 +224,12 @@ impl<'a> Planner<'a> {
     /// Names of the nodes that send to `node`, dead letters included.
     fn feeds(&self, node: &'a NodeConfig) -> Vec<&'a str> {
         let inputs = node.inputs.iter().map(|i| i.node.as_str());
-        inputs.chain(self.dead_letters_to(node).map(|n| n.name.as_str())).collect()
+        let letters = self.dead_letters_to(node).chain(self.late_rows_to(node));
+        inputs.chain(letters.map(|n| n.name.as_str())).collect()
+    }
+
+    fn late_rows_to(&self, node: &'a NodeConfig) -> impl Iterator<Item = &'a NodeConfig> {
+        self.config.nodes.iter().filter(|n| n.late.as_deref() == Some(node.name.as_str()))
     }
 
     fn dead_letters_to(&self, node: &'a NodeConfig) -> impl Iterator<Item = &'a NodeConfig> {
@@ -196,7 +242,9 @@ impl<'a> Planner<'a> {
         let Some((inputs, schemas)) = self.inputs(node) else {
             return;
         };
-        let cx = NodeContext { topology: &self.config.name, node, inputs: &schemas };
+        let streams = streams::of_inputs(&self.nodes, &inputs, schemas.len());
+        let cx =
+            NodeContext { topology: &self.config.name, node, inputs: &schemas, streams: &streams };
         let planned = match node.role {
             Role::Source => self
                 .registry
@@ -208,7 +256,12 @@ impl<'a> Planner<'a> {
             Role::Sink => self.registry.plan_sink(&cx).map(|p| (Vec::new(), Planned::Sink(p))),
         };
         match planned {
-            Ok((outputs, planned)) => self.add(node, inputs, outputs, planned),
+            Ok((outputs, planned)) => {
+                let found = streams::check_node(node, &streams, &outputs, &planned);
+                self.found.extend(found);
+                let streams = streams::of_outputs(node, &streams, &outputs, &planned);
+                self.add(node, inputs, (outputs, streams), planned);
+            }
             Err(error) => self.report(node, &error),
         }
     }
@@ -217,7 +270,7 @@ impl<'a> Planner<'a> {
         &mut self,
         node: &'a NodeConfig,
         inputs: Vec<InputEdge>,
-        outputs: Vec<(String, SchemaRef)>,
+        (outputs, streams): (Vec<(String, SchemaRef)>, Vec<Stream>),
         planned: Planned,
     ) {
         let warnings = match &planned {
@@ -233,6 +286,7 @@ impl<'a> Planner<'a> {
             config: node.clone(),
             inputs,
             outputs,
+            streams,
             planned,
             parallelism,
         });
@@ -289,7 +343,7 @@ impl<'a> Planner<'a> {
 
     fn schema_of(&self, input: InputEdge) -> Option<SchemaRef> {
         match input.port {
-            FromPort::Errors => Some(dead_letter::schema()),
+            FromPort::Errors | FromPort::Late => Some(dead_letter::schema()),
             FromPort::Output(port) => {
                 let (_, schema) = self.nodes.get(input.from)?.outputs.get(port)?;
                 Some(Arc::clone(schema))
@@ -306,6 +360,10 @@ impl<'a> Planner<'a> {
         let senders: Vec<_> = self.dead_letters_to(node).map(|n| n.name.as_str()).collect();
         for sender in senders {
             edges.push(InputEdge { from: *self.ids.get(sender)?, port: FromPort::Errors });
+        }
+        let senders: Vec<_> = self.late_rows_to(node).map(|n| n.name.as_str()).collect();
+        for sender in senders {
+            edges.push(InputEdge { from: *self.ids.get(sender)?, port: FromPort::Late });
         }
         let mut schemas: Vec<SchemaRef> = edges.iter().filter_map(|e| self.schema_of(*e)).collect();
         if node.role == Role::Sink {

@@ -6,11 +6,14 @@ mod edge;
 mod epochs;
 mod exchange;
 mod fan_in;
+mod late;
 mod operator_task;
 mod rejects;
 mod retry;
 mod sink_task;
+mod snapshot;
 mod source_task;
+mod watermarks;
 mod wiring;
 
 use std::sync::Arc;

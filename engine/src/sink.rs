@@ -5,13 +5,27 @@ use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::commit::Shared;
 use crate::dead_letter::Rejected;
-use crate::error::Result;
-use crate::message::Barrier;
+use crate::error::{Error, Result};
+use crate::message::{Barrier, Epoch};
 use crate::metrics::SinkMetrics;
 
 /// Number of a batch handed to a sink, from 1 and without gaps.
 pub type Sequence = u64;
+
+/// What recovery needs to finish a staged epoch; it is kept in the epoch's manifest, so it holds no
+/// secrets and not many bytes.
+pub type Staged = serde_json::Value;
+
+/// What a sink is told where the topology is `exactly_once`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExactlyOnce {
+    /// The last committed epoch with what this sink had staged for it; `None` before the first.
+    /// `open` finalises it where that is still to be done, and clears away what later epochs of
+    /// an earlier process left: they were never committed.
+    pub committed: Option<(Epoch, Option<Staged>)>,
+}
 
 /// What a sink is given when it opens.
 #[derive(Clone)]
@@ -28,6 +42,10 @@ pub struct SinkContext {
     pub clock: Clock,
     /// Series of this node.
     pub metrics: Arc<SinkMetrics>,
+    /// What the nodes of this run share.
+    pub shared: Arc<Shared>,
+    /// Set where nothing may be seen twice: rows stay unseen until [`Sink::finalise`].
+    pub exactly_once: Option<ExactlyOnce>,
 }
 
 /// Writes an external system. Waiting in `write` is the back-pressure.
@@ -62,6 +80,25 @@ pub trait Sink: Send {
     /// # Errors
     /// As for `write`.
     fn barrier(&mut self, _barrier: Barrier) -> Result<()> {
+        Ok(())
+    }
+
+    /// Exactly once: the rows since the last barrier must outlive the process, without being seen.
+    /// The engine then commits the epoch, writes nothing meanwhile, and calls
+    /// [`Sink::finalise`]. Every batch has been acknowledged before.
+    ///
+    /// # Errors
+    /// As for `write`.
+    fn stage(&mut self, _epoch: Epoch) -> Result<Staged> {
+        Err(Error::bug("stage an epoch of a sink that is not exactly-once"))
+    }
+
+    /// Exactly once: the epoch is committed; its rows are seen from now on. Called again after a
+    /// failure, so it must not do anything twice.
+    ///
+    /// # Errors
+    /// As for `write`.
+    fn finalise(&mut self, _epoch: Epoch, _staged: &Staged) -> Result<()> {
         Ok(())
     }
 

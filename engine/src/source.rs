@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::commit::Shared;
 use crate::dead_letter::Rejected;
 use crate::error::Result;
 use crate::metrics::SourceMetrics;
@@ -14,6 +15,18 @@ use crate::metrics::SourceMetrics;
 /// Where a source instance stands: split (partition, file) → next record, as the kind writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position(pub std::collections::BTreeMap<String, i64>);
+
+/// Name of the unit that a source reads in order: a partition (`topic/3`), a file.
+pub type Split = Arc<str>;
+
+/// How a source instance stands with one split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The split.
+    pub split: Split,
+    /// Whether everything that is there has been read, so that silence means that nothing comes.
+    pub caught_up: bool,
+}
 
 /// What one call of [`Source::poll`] brought.
 #[derive(Debug)]
@@ -26,6 +39,9 @@ pub enum Polled {
         rejected: Vec<Rejected>,
         /// Bytes read for them.
         bytes: usize,
+        /// Which splits the rows of `batch` came from: runs of rows, in the order of the rows.
+        /// Empty where the source reads one thing only.
+        splits: Vec<(Split, usize)>,
     },
     /// Nothing within the wait.
     Empty,
@@ -58,6 +74,15 @@ pub struct SourceContext {
     pub clock: Clock,
     /// Series of this node.
     pub metrics: Arc<SourceMetrics>,
+    /// Where to go on, where a snapshot says so: splits that it names are read from there, whatever
+    /// the origin remembers; others as the options say.
+    pub resume: Option<Position>,
+    /// Whether the instances take every split there is among themselves (split number modulo
+    /// `instances`), without a group that could move some to another process: what state or
+    /// `exactly_once` rests on.
+    pub takes_all: bool,
+    /// What the nodes of this run share.
+    pub shared: Arc<Shared>,
 }
 
 /// Makes positions durable at the origin; called from another thread than the source's.
@@ -87,6 +112,12 @@ pub trait Source: Send {
 
     /// The position just after the last row handed over.
     fn position(&self) -> Position;
+
+    /// The splits this instance reads now, for watermarks: a split that is not caught up holds the
+    /// watermark back however long it is silent. Empty where the source reads one thing only.
+    fn reading(&self) -> Vec<Reading> {
+        Vec::new()
+    }
 
     /// What commits positions; `None` where the origin keeps none.
     fn committer(&self) -> Option<Arc<dyn Commit>> {

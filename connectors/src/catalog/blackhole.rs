@@ -31,7 +31,7 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
         unused_fields::refuse_format(cx.node)?;
-        Ok(SinkPlan { warnings: Vec::new(), make: Arc::new(|| Ok(Box::new(Blackhole::default()))) })
+        Ok(SinkPlan::new(Arc::new(|| Ok(Box::new(Blackhole::default())))))
     }
 }
 

@@ -138,10 +138,7 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
         let design = self.design(cx)?;
-        Ok(SinkPlan {
-            warnings: Vec::new(),
-            make: Arc::new(move || Ok(Box::new(FilesSink::new(design.clone())))),
-        })
+        Ok(SinkPlan::new(Arc::new(move || Ok(Box::new(FilesSink::new(design.clone()))))))
     }
 }
 

@@ -131,10 +131,11 @@ sinks:
             path: self.path,
         });
         Ok(SourcePlan {
-            schema,
             bounded: !self.watch,
-            warnings: Vec::new(),
-            make: Arc::new(move |_| Ok(Box::new(FilesSource::new(Arc::clone(&design))))),
+            ..SourcePlan::new(
+                schema,
+                Arc::new(move |_| Ok(Box::new(FilesSource::new(Arc::clone(&design))))),
+            )
         })
     }
 }

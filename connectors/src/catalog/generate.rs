@@ -171,10 +171,11 @@ sinks:
             opened: OnceLock::new(),
         });
         Ok(SourcePlan {
-            schema,
             bounded: self.count.is_some(),
-            warnings: Vec::new(),
-            make: Arc::new(move |_| Ok(Box::new(Generator::new(Arc::clone(&design))))),
+            ..SourcePlan::new(
+                schema,
+                Arc::new(move |_| Ok(Box::new(Generator::new(Arc::clone(&design))))),
+            )
         })
     }
 }

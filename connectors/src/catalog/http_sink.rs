@@ -173,7 +173,9 @@ sinks:
         let settings = Arc::new(settings);
         Ok(SinkPlan {
             warnings,
-            make: Arc::new(move || Ok(Box::new(HttpSink::new(Arc::clone(&settings), encoder()?)))),
+            ..SinkPlan::new(Arc::new(move || {
+                Ok(Box::new(HttpSink::new(Arc::clone(&settings), encoder()?)))
+            }))
         })
     }
 }

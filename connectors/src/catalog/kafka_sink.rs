@@ -206,6 +206,6 @@ sinks:
             envelope,
         });
         let make = move || Ok(Box::new(KafkaSink::new(Arc::clone(&design))) as _);
-        Ok(SinkPlan { warnings, make: Arc::new(make) })
+        Ok(SinkPlan { warnings, ..SinkPlan::new(Arc::new(make)) })
     }
 }

@@ -206,6 +206,6 @@ sinks:
             backlog: Arc::default(),
         });
         let make = move |_| Ok(Box::new(KafkaSource::new(Arc::clone(&design))) as _);
-        Ok(SourcePlan { schema, bounded, warnings, make: Arc::new(make) })
+        Ok(SourcePlan { bounded, warnings, ..SourcePlan::new(schema, Arc::new(make)) })
     }
 }

@@ -94,7 +94,7 @@ sinks:
             };
             Ok(Box::new(Stdout::new(Box::new(std::io::stdout()), face)))
         };
-        Ok(SinkPlan { warnings: Vec::new(), make: Arc::new(make) })
+        Ok(SinkPlan::new(Arc::new(make)))
     }
 }
 

@@ -158,7 +158,12 @@ impl FilesSource {
         let now = self.cx()?.clock.now();
         let event = self.design.event_time.and_then(|e| e.span(&records));
         let readings = Readings { event, ..Readings::polled_at(now) };
-        Ok(Polled::Rows { batch: Batch::new(records, readings), rejected, bytes })
+        Ok(Polled::Rows {
+            batch: Batch::new(records, readings),
+            rejected,
+            bytes,
+            splits: Vec::new(),
+        })
     }
 
     /// The rest of a file that makes no sense is set aside as one record.

@@ -147,7 +147,7 @@ impl Source for Generator {
         let batch = Batch::new(records, readings);
         self.emitted += rows.count as u64;
         let bytes = batch.bytes();
-        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes })
+        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes, splits: Vec::new() })
     }
 
     fn position(&self) -> Position {

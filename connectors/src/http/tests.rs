@@ -54,6 +54,8 @@ impl Hook {
         let mut sink = HttpSink::new(Arc::new(settings), encoder);
         let metrics = Metrics::new("test").unwrap();
         sink.open(SinkContext {
+            shared: Arc::default(),
+            exactly_once: None,
             topology: "test".into(),
             node: "hook".into(),
             buffer_bytes,

@@ -17,7 +17,7 @@ pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) number: i32,
     /// `topic/number`: its name in positions and metrics.
-    pub(super) label: String,
+    pub(super) label: Arc<str>,
     /// Offset of the first record that a bounded source does not read.
     pub(super) end: i64,
     next: AtomicI64,
@@ -29,7 +29,7 @@ impl Partition {
     /// A partition that is read from `next` on; `committed` is -1 where the group has no offset.
     pub(super) fn new(topic: Arc<str>, number: i32, next: i64, committed: i64, end: i64) -> Self {
         Self {
-            label: label(&topic, number),
+            label: label(&topic, number).into(),
             topic,
             number,
             end,
@@ -146,7 +146,7 @@ impl Assignment {
 
     /// The position after what was handed over.
     pub(super) fn position(&self) -> Position {
-        Position(self.lock().values().map(|p| (p.label.clone(), p.next())).collect())
+        Position(self.lock().values().map(|p| (p.label.to_string(), p.next())).collect())
     }
 }
 

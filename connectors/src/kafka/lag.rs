@@ -137,7 +137,7 @@ impl Lag {
             self.metrics.lag(&p.label, behind);
         }
         let fresh = Watch { next, since: now, emptied, stalled: false, passed: false };
-        let watch = self.watches.entry(p.label.clone()).or_insert(fresh);
+        let watch = self.watches.entry(p.label.to_string()).or_insert(fresh);
         let moved = (next - watch.next).max(0);
         // A rebalance makes the client fetch again what it held: once is not enough to believe it.
         let passed = fetched.eof_offset >= p.end && fetched.fetch_state == "active" && moved == 0;
@@ -152,7 +152,7 @@ impl Lag {
         if stalled && !watch.stalled {
             tracing::warn!(
                 node = self.node.as_str(),
-                partition = p.label.as_str(),
+                partition = p.label.as_ref(),
                 offset = next,
                 lag = behind,
                 "partition stands still"

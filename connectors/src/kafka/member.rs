@@ -240,7 +240,7 @@ impl Member {
                 let committed = if origin.committed { origin.offset } else { -1 };
                 let topic = Arc::from(split.0.as_str());
                 let partition = Partition::new(topic, split.1, origin.offset, committed, end);
-                owned.insert(partition.label.clone(), Arc::new(partition));
+                owned.insert(partition.label.to_string(), Arc::new(partition));
             }
             self.assignment.changed();
             match self.consumer.rebalance_protocol() {

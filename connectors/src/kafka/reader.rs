@@ -179,7 +179,12 @@ impl Reader {
         if made.skipped > 0 {
             self.dropped.dropped("tombstone", made.skipped);
         }
-        Ok(Polled::Rows { batch: made.batch, rejected: made.rejected, bytes: made.bytes })
+        Ok(Polled::Rows {
+            batch: made.batch,
+            rejected: made.rejected,
+            bytes: made.bytes,
+            splits: made.splits,
+        })
     }
 
     fn each_taken(&self, each: impl Fn(&Partition, i64)) {

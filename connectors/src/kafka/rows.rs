@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_engine::batch::Span;
 use swiftwater_engine::dead_letter::{Origin, Rejected};
-use swiftwater_engine::{Batch, Error, Readings, Result, Timestamp};
+use swiftwater_engine::{Batch, Error, Readings, Result, Split, Timestamp};
 
 use super::assignment::Partition;
 use super::columns::Columns;
@@ -83,11 +83,24 @@ pub(super) struct Made {
     pub(super) bytes: usize,
     /// Tombstones that were left out.
     pub(super) skipped: usize,
+    /// Runs of rows by partition, in the order of the rows.
+    pub(super) splits: Vec<(Split, usize)>,
 }
 
 fn appended(picked: &[Picked<'_>]) -> Option<Span> {
     let times = picked.iter().filter_map(|p| p.message.timestamp()).map(Timestamp::from_millis);
     times.map(Span::at).reduce(Span::union)
+}
+
+fn runs<'a>(rows: impl Iterator<Item = &'a Picked<'a>>) -> Vec<(Split, usize)> {
+    let mut runs: Vec<(Split, usize)> = Vec::new();
+    for row in rows {
+        match runs.last_mut() {
+            Some((split, count)) if Arc::ptr_eq(split, &row.partition.label) => *count += 1,
+            _ => runs.push((Arc::clone(&row.partition.label), 1)),
+        }
+    }
+    runs
 }
 
 impl Rows {
@@ -133,7 +146,11 @@ impl Rows {
             polled: Span::at(now),
             event: self.event_time.and_then(|e| e.span(&records)),
         };
-        Ok(Made { batch: Batch::new(records, readings), rejected, bytes, skipped })
+        let splits = match decoded.rows.as_deref() {
+            None => runs(picked.iter().take(records.num_rows())),
+            Some(rows) => runs(rows.iter().filter_map(|row| picked.get(*row as usize))),
+        };
+        Ok(Made { batch: Batch::new(records, readings), rejected, bytes, skipped, splits })
     }
 
     fn sift(&self, p: &Picked<'_>) -> Fate {

@@ -63,7 +63,12 @@ pub(crate) fn plan_source(options: Value) -> Result<SourcePlan> {
 pub(crate) fn plan_source_of(options: Value, columns: Value) -> Result<SourcePlan> {
     let mut node = node(Role::Source, options);
     node.schema = columns.as_object().cloned();
-    registry().plan_source(&NodeContext { topology: "test", node: &node, inputs: &[] })
+    registry().plan_source(&NodeContext {
+        topology: "test",
+        node: &node,
+        inputs: &[],
+        streams: &[],
+    })
 }
 
 /// One instance of a source, and what it has read.
@@ -86,6 +91,9 @@ impl Reader {
         let metrics = Metrics::new("test")?;
         let mut source = (plan.make)(instance)?;
         source.open(SourceContext {
+            resume: None,
+            takes_all: false,
+            shared: Arc::default(),
             topology: "test".into(),
             node: "node".into(),
             instance,
@@ -107,7 +115,7 @@ impl Reader {
     /// One poll; a revocation is granted once the position is committed.
     pub(crate) fn poll(&mut self) -> Result<()> {
         match self.source.poll(Duration::from_millis(20))? {
-            Polled::Rows { batch, rejected, bytes } => {
+            Polled::Rows { batch, rejected, bytes, .. } => {
                 assert!(bytes > 0 || batch.rows() + rejected.len() > 0);
                 self.rows.extend(to_json(&batch.records));
                 self.rejected.extend(rejected);
@@ -219,11 +227,13 @@ impl Writer {
     ) -> Result<Self> {
         let node = node(Role::Sink, options);
         let inputs = [example.schema()];
-        let context = NodeContext { topology: "test", node: &node, inputs: &inputs };
+        let context = NodeContext { topology: "test", node: &node, inputs: &inputs, streams: &[] };
         let plan = registry().plan_sink(&context)?;
         let metrics = Metrics::new("test")?;
         let mut sink = (plan.make)()?;
         sink.open(SinkContext {
+            shared: Arc::default(),
+            exactly_once: None,
             topology: "test".into(),
             node: "node".into(),
             buffer_bytes,

@@ -69,21 +69,21 @@ pub(super) fn place(nodes: &[PlannedNode]) -> (Vec<TaskPlan>, Vec<Link>) {
         tasks.push(TaskPlan { nodes: vec![id], instances: node.parallelism });
         for (input, edge) in node.inputs.iter().enumerate() {
             let from = nodes.get(edge.from).map_or(1, |n| n.parallelism);
-            let exchange = exchange(node, from);
+            let exchange = exchange(node, input, from);
             links.push(Link { from: edge.from, port: edge.port, to: id, input, exchange });
         }
     }
     (tasks, links)
 }
 
-fn exchange(node: &PlannedNode, senders: usize) -> Exchange {
+fn exchange(node: &PlannedNode, input: usize, senders: usize) -> Exchange {
     if node.parallelism == 1 {
         return if senders == 1 { Exchange::Forward } else { Exchange::Gather };
     }
     if let Planned::Operator(plan) = &node.planned
         && let Some(key) = &plan.key
     {
-        return Exchange::Hash(key.clone());
+        return Exchange::Hash(plan.input_keys.get(input).unwrap_or(key).clone());
     }
     if !node.config.partition_by.is_empty() {
         return Exchange::Hash(node.config.partition_by.clone());
@@ -99,7 +99,8 @@ fn fused_with(nodes: &[PlannedNode], id: NodeId) -> Option<NodeId> {
     };
     let sender = nodes.get(edge.from)?;
     let is_operator = matches!(node.planned, Planned::Operator(_));
-    let forward = exchange(node, sender.parallelism) == Exchange::Forward;
+    let forward = exchange(node, 0, sender.parallelism) == Exchange::Forward;
     let takers = nodes.iter().flat_map(|n| &n.inputs).filter(|i| *i == edge).count();
-    (is_operator && forward && takers == 1 && edge.port != FromPort::Errors).then_some(edge.from)
+    (is_operator && forward && takers == 1 && matches!(edge.port, FromPort::Output(_)))
+        .then_some(edge.from)
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::control::{Control, Stopped};
 use super::exchange::Outlet;
+use super::late::LateRows;
 use super::rejects::Rejects;
+use super::snapshot::Sealed;
 use crate::batch::Batch;
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, Rejected};
@@ -31,10 +33,15 @@ pub(super) struct Link {
 /// One node of a chain. The head of a source's chain has no operator: its rows come from outside.
 pub(super) struct ChainNode {
     pub(super) link: Option<Link>,
+    /// The node of the chain that calls it; `None` for the head.
+    pub(super) caller: Option<usize>,
     /// Targets by output port.
     pub(super) ports: Vec<Vec<Target>>,
+    pub(super) late: LateRows,
     pub(super) rejects: Rejects,
     pub(super) metrics: Arc<NodeMetrics>,
+    /// The watermark of its inputs.
+    pub(super) watermark: Option<Timestamp>,
 }
 
 /// The nodes of one task, each after the one that calls it.
@@ -137,8 +144,12 @@ impl Chain {
                 node.metrics.breached(&rule, rows);
             }
             let parked = node.rejects.handle(&out.take_rejected(), readings, &self.control)?;
-            node.metrics.spent(State::Backpressured, parked);
-            self.parked += parked;
+            let late = node.late.handle(out.take_late(), node.watermark, &self.control)?;
+            node.metrics.spent(State::Backpressured, parked + late.parked);
+            self.parked += parked + late.parked;
+            for (port, batch) in late.typed {
+                self.emit(index, port, batch)?;
+            }
         }
         for (port, batch) in out.take_batches() {
             self.emit(index, port, batch)?;
@@ -181,56 +192,146 @@ impl Chain {
 
     /// Event time has passed `watermark`: each node closes what it must, then those it calls.
     pub(super) fn watermark(&mut self, watermark: Timestamp) -> Result<(), Stopped> {
-        let now = self.control.clock.now();
-        self.each_node(|operator, out| operator.on_watermark(watermark, out))?;
-        for node in &self.nodes {
-            node.metrics.watermark(watermark, now);
+        let mut passed_on = Vec::with_capacity(self.nodes.len());
+        for index in 0..self.nodes.len() {
+            let caller = self.nodes.get(index).and_then(|n| n.caller);
+            let watermark = caller.and_then(|c| passed_on.get(c).copied()).unwrap_or(watermark);
+            self.call(index, |operator, out| {
+                operator.on_watermark(watermark, out)?;
+                if watermark == Timestamp::MAX { operator.on_end(out) } else { Ok(()) }
+            })?;
+            let Some(node) = self.nodes.get_mut(index) else {
+                continue;
+            };
+            node.watermark = node.watermark.max(Some(watermark));
+            if watermark != Timestamp::MAX {
+                node.metrics.watermark(watermark, self.control.clock.now());
+            }
+            let output = match &node.link {
+                Some(link) if watermark != Timestamp::MAX => {
+                    link.operator.output_watermark(watermark)
+                }
+                _ => watermark,
+            };
+            passed_on.push(output);
+            node.broadcast(&Message::Watermark(output), &self.control)?;
         }
-        self.broadcast(&Message::Watermark(watermark))
+        Ok(())
     }
 
-    /// The input has ended: each node gives what it still holds, then those it calls.
-    pub(super) fn end(&mut self) -> Result<(), Stopped> {
-        self.each_node(|operator, out| operator.on_end(out))?;
+    /// Nothing comes for now, and what comes later must not be waited for.
+    pub(super) fn idle(&self) -> Result<(), Stopped> {
+        self.broadcast(&Message::Idle)
+    }
+
+    /// Nothing follows.
+    pub(super) fn end(&self) -> Result<(), Stopped> {
         self.broadcast(&Message::End)
     }
 
-    /// The epoch ends.
-    pub(super) fn barrier(&mut self, barrier: Barrier) -> Result<(), Stopped> {
+    /// The epoch ends: what changed in each node's state, before the barrier goes on.
+    pub(super) fn barrier(&mut self, barrier: Barrier) -> Result<Vec<Sealed>, Stopped> {
+        let mut sealed = Vec::new();
         for node in &mut self.nodes {
             node.rejects.epoch = barrier.epoch + 1;
+            node.late.epoch = barrier.epoch + 1;
+            if let Some(link) = &mut node.link {
+                let deltas = link.operator.seal().map_err(|e| e.at_node(node.metrics.node()))?;
+                let held = link.operator.state_bytes();
+                sealed.push(Sealed {
+                    node: node.metrics.node().to_owned(),
+                    deltas,
+                    watermark: node.watermark,
+                    held,
+                });
+            }
         }
-        self.broadcast(&Message::Barrier(barrier))
+        self.broadcast(&Message::Barrier(barrier))?;
+        Ok(sealed)
     }
 
-    fn each_node(
+    /// Gives each node its state of the last committed epoch.
+    pub(super) fn restore(
         &mut self,
-        mut call: impl FnMut(&mut dyn Operator, &mut Output) -> Result<()>,
+        mut state: impl FnMut(&str, &mut dyn Operator) -> Result<Option<Timestamp>>,
     ) -> Result<(), Stopped> {
         for index in 0..self.nodes.len() {
-            let now = self.control.clock.now();
-            let mut out = Output::at(now);
-            if let Some(node) = self.nodes.get_mut(index)
-                && let Some(link) = &mut node.link
-            {
-                call(link.operator.as_mut(), &mut out)
-                    .map_err(|e| e.at_node(node.metrics.node()))?;
+            let Some(node) = self.nodes.get_mut(index) else {
+                continue;
+            };
+            let Some(link) = &mut node.link else {
+                continue;
+            };
+            let restored = state(node.metrics.node(), link.operator.as_mut());
+            node.watermark = restored.map_err(|e| e.at_node(node.metrics.node()))?;
+            if let Some(watermark) = node.watermark.filter(|w| *w != Timestamp::MAX) {
+                self.call(index, |operator, out| operator.on_watermark(watermark, out))?;
             }
-            self.deliver(index, out, crate::Readings::polled_at(now))?;
         }
         Ok(())
+    }
+
+    /// The earliest clock time at which a node of the chain wants to be called.
+    fn next_timer(&self) -> Option<Timestamp> {
+        let links = self.nodes.iter().filter_map(|n| n.link.as_ref());
+        links.filter_map(|l| l.operator.next_timer()).min()
+    }
+
+    /// `wait`, or less where a node wants to be called before.
+    pub(super) fn until_timer(&self, wait: Duration) -> Duration {
+        self.next_timer().map_or(wait, |at| {
+            let micros = at.0.saturating_sub(self.control.clock.now().0).max(0).cast_unsigned();
+            wait.min(Duration::from_micros(micros))
+        })
+    }
+
+    /// Calls the nodes whose time has come.
+    pub(super) fn fire_timers(&mut self) -> Result<(), Stopped> {
+        let now = self.control.clock.now();
+        for index in 0..self.nodes.len() {
+            let link = self.nodes.get(index).and_then(|n| n.link.as_ref());
+            if link.and_then(|l| l.operator.next_timer()).is_some_and(|at| at <= now) {
+                self.call(index, |operator, out| operator.on_timer(out))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls an operator without rows, and passes on what it gives.
+    fn call(
+        &mut self,
+        index: usize,
+        call: impl FnOnce(&mut dyn Operator, &mut Output) -> Result<()>,
+    ) -> Result<(), Stopped> {
+        let now = self.control.clock.now();
+        let mut out = Output::at(now);
+        let Some(node) = self.nodes.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(link) = &mut node.link else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        call(link.operator.as_mut(), &mut out).map_err(|e| e.at_node(node.metrics.node()))?;
+        node.metrics.spent(State::Busy, started.elapsed());
+        self.deliver(index, out, crate::Readings::polled_at(now))
     }
 
     fn broadcast(&self, message: &Message) -> Result<(), Stopped> {
-        for node in &self.nodes {
-            for target in node.ports.iter().flatten() {
-                if let Target::Outlet(outlet) = target {
-                    outlet.broadcast(message, &self.control)?;
-                }
+        self.nodes.iter().try_for_each(|node| node.broadcast(message, &self.control))
+    }
+}
+
+impl ChainNode {
+    /// Tells every task that takes from this node.
+    fn broadcast(&self, message: &Message, control: &Control) -> Result<(), Stopped> {
+        for target in self.ports.iter().flatten() {
+            if let Target::Outlet(outlet) = target {
+                outlet.broadcast(message, control)?;
             }
-            node.rejects.broadcast(message, &self.control)?;
         }
-        Ok(())
+        self.late.broadcast(message, control)?;
+        self.rejects.broadcast(message, control)
     }
 }
 

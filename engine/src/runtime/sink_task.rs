@@ -11,6 +11,7 @@ use super::fan_in::{Event, FanIn};
 use super::rejects::Rejects;
 use super::retry::Retry;
 use crate::batch::{Batch, Readings};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Barrier, Epoch, Message};
 use crate::metrics::{NodeMetrics, State};
@@ -63,6 +64,7 @@ impl SinkTask {
                 Event::Batch(_, batch) => self.write(batch)?,
                 Event::Barrier(barrier) => self.barrier(barrier)?,
                 Event::End => return self.finish(),
+                Event::Idle | Event::Watermark(Timestamp::MAX) => {}
                 Event::Watermark(watermark) => {
                     self.metrics.watermark(watermark, self.control.clock.now());
                 }

@@ -7,9 +7,13 @@ use super::chain::Chain;
 use super::control::{Control, Stopped};
 use super::epochs::{Epochs, SourceId};
 use super::retry::Retry;
+use super::snapshot::TaskSnapshots;
+use super::watermarks::{Told, Watermarks};
+use crate::batch::Batch;
+use crate::clock::Timestamp;
 use crate::message::{Barrier, Epoch};
 use crate::metrics::{NodeMetrics, State};
-use crate::source::{Polled, Source, SourceContext};
+use crate::source::{Polled, Source, SourceContext, Split};
 
 /// Longest wait for rows before the thread looks at barriers and signals again. It delays no row.
 const LOOK: Duration = Duration::from_millis(20);
@@ -22,6 +26,8 @@ pub(super) struct SourceTask {
     pub(super) epochs: Arc<Epochs>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<NodeMetrics>,
+    pub(super) snapshots: TaskSnapshots,
+    pub(super) watermarks: Option<Watermarks>,
     pub(super) retry: Retry,
     pub(super) injected: Epoch,
 }
@@ -36,6 +42,8 @@ impl SourceTask {
     }
 
     fn open(&mut self) -> Result<(), Stopped> {
+        let recovered = self.epochs.recovered(&self.control)?;
+        self.snapshots.restore(&recovered, &mut self.chain)?;
         let (source, context) = (&mut self.source, &self.context);
         let open = || source.open(context.clone());
         self.retry.until_done(&self.control, &self.metrics, open)?;
@@ -56,34 +64,64 @@ impl SourceTask {
                 self.inject(barrier)?;
             }
             let started = Instant::now();
-            let polled = self.source.poll(LOOK);
+            let polled = self.source.poll(self.chain.until_timer(LOOK));
             let (elapsed, waited) = (started.elapsed(), self.context.metrics.take_waited());
             match polled {
-                Ok(Polled::Rows { batch, rejected, bytes }) => {
+                Ok(Polled::Rows { batch, rejected, bytes, splits }) => {
                     self.metrics.spent(State::Busy, elapsed.saturating_sub(waited));
                     self.metrics.spent(State::Idle, waited.min(elapsed));
                     self.retry.succeeded(&self.control, &self.metrics);
                     self.metrics.received(batch.rows() + rejected.len(), bytes);
                     self.chain.reject_at_head(&rejected, &batch)?;
-                    if batch.rows() > 0 {
-                        self.chain.emit_from_head(batch)?;
-                    }
+                    self.emit(batch, &splits)?;
                 }
                 Ok(Polled::Empty) => {
                     self.metrics.spent(State::Idle, elapsed);
                     self.retry.succeeded(&self.control, &self.metrics);
                 }
                 Ok(Polled::Revoking { within }) => self.give_up_splits(within)?,
-                Ok(Polled::End) => return self.end(),
+                Ok(Polled::End) => {
+                    self.chain.watermark(Timestamp::MAX)?;
+                    return self.end();
+                }
                 Err(error) => self.retry.failed(error, &self.control, &self.metrics)?,
             }
+            self.tell_watermark()?;
+            self.chain.fire_timers()?;
             self.chain.take_parked();
+        }
+    }
+
+    fn emit(&mut self, batch: Batch, splits: &[(Split, usize)]) -> Result<(), Stopped> {
+        if batch.rows() == 0 {
+            return Ok(());
+        }
+        let Some(watermarks) = &mut self.watermarks else {
+            return self.chain.emit_from_head(batch);
+        };
+        let timed = watermarks.observe(batch, splits, self.control.clock.now())?;
+        self.chain.reject_at_head(&timed.rejected, &timed.batch)?;
+        if timed.batch.rows() > 0 {
+            self.chain.emit_from_head(timed.batch)?;
+        }
+        Ok(())
+    }
+
+    fn tell_watermark(&mut self) -> Result<(), Stopped> {
+        let Some(watermarks) = &mut self.watermarks else {
+            return Ok(());
+        };
+        match watermarks.due(&self.source.reading(), self.control.clock.now()) {
+            Some(Told::Watermark(watermark)) => self.chain.watermark(watermark),
+            Some(Told::Idle) => self.chain.idle(),
+            None => Ok(()),
         }
     }
 
     fn inject(&mut self, barrier: Barrier) -> Result<(), Stopped> {
         let position = self.source.position();
-        self.chain.barrier(barrier)?;
+        let sealed = self.chain.barrier(barrier)?;
+        self.epochs.sealed(self.snapshots.task, barrier.epoch, sealed);
         self.injected = barrier.epoch;
         self.epochs.injected(self.id, barrier.epoch, position);
         Ok(())

@@ -12,11 +12,15 @@ use super::edge::{Bounds, Receiver, edge};
 use super::epochs::Epochs;
 use super::exchange::Outlet;
 use super::fan_in::FanIn;
+use super::late::LateRows;
 use super::operator_task::OperatorTask;
 use super::rejects::Rejects;
 use super::retry::Retry;
 use super::sink_task::{Progress, SinkTask};
+use super::snapshot::TaskSnapshots;
 use super::source_task::SourceTask;
+use super::watermarks::Watermarks;
+use crate::commit::Shared;
 use crate::error::{Error, Result};
 use crate::kind::{SinkPlan, SourcePlan};
 use crate::metrics::{EdgeMetrics, Metrics, NodeMetrics, SinkMetrics, SourceMetrics};
@@ -43,6 +47,8 @@ struct Wiring<'a> {
     receivers: HashMap<(NodeId, usize), Vec<(usize, Receiver)>>,
     sources: usize,
     sinks: usize,
+    tasks: usize,
+    shared: Arc<Shared>,
 }
 
 /// Makes the tasks of a plan.
@@ -64,6 +70,8 @@ pub(super) fn wire(plan: &Plan, metrics: &Arc<Metrics>, control: &Arc<Control>) 
         receivers: HashMap::new(),
         sources: 0,
         sinks: 0,
+        tasks: 0,
+        shared: Arc::default(),
     };
     wiring.make_edges();
     let mut tasks = Vec::new();
@@ -83,6 +91,7 @@ impl Wiring<'_> {
         for link in &plan.links {
             let label = match link.port {
                 FromPort::Errors => format!("{}.errors->{}", name(link.from), name(link.to)),
+                FromPort::Late => format!("{}.late->{}", name(link.from), name(link.to)),
                 FromPort::Output(_) => format!("{}->{}", name(link.from), name(link.to)),
             };
             for sender in 0..parallelism(link.from) {
@@ -142,6 +151,9 @@ impl Wiring<'_> {
             batch_rows: BATCH_ROWS,
             clock: self.control.clock.clone(),
             metrics: SourceMetrics::new(self.metrics, node.name()),
+            resume: None,
+            takes_all: plan.has_snapshots(),
+            shared: Arc::clone(&self.shared),
         };
         let id = self.sources;
         self.sources += 1;
@@ -153,6 +165,8 @@ impl Wiring<'_> {
             epochs: Arc::clone(&self.epochs),
             control: Arc::clone(self.control),
             metrics: self.metrics_of(head)?,
+            snapshots: self.snapshots(),
+            watermarks: node.config.event_time.as_ref().map(Watermarks::new),
             retry: Retry::new(&plan.config.retry),
             injected: 0,
         };
@@ -163,10 +177,17 @@ impl Wiring<'_> {
         let task = OperatorTask {
             inputs: FanIn::new(self.receivers.remove(&(head, instance)).unwrap_or_default(), true),
             chain: self.chain(task, instance)?,
+            epochs: Arc::clone(&self.epochs),
+            snapshots: self.snapshots(),
             control: Arc::clone(self.control),
             metrics: self.metrics_of(head)?,
         };
         Ok(Box::new(move || task.run()))
+    }
+
+    fn snapshots(&mut self) -> TaskSnapshots {
+        self.tasks += 1;
+        TaskSnapshots { task: self.tasks - 1 }
     }
 
     fn sink_task(&mut self, head: NodeId, sink: &SinkPlan) -> Result<Body> {
@@ -179,6 +200,8 @@ impl Wiring<'_> {
             retry_budget: plan.config.retry.budget.0,
             clock: self.control.clock.clone(),
             metrics: SinkMetrics::new(self.metrics, node.name()),
+            shared: Arc::clone(&self.shared),
+            exactly_once: None,
         };
         let id = self.sinks;
         self.sinks += 1;
@@ -228,9 +251,18 @@ impl Wiring<'_> {
                 _ => None,
             };
             let ports = (0..node.outputs.len()).map(|port| self.targets(task, *id, port, instance));
-            let ports = ports.collect();
+            let ports: Vec<Vec<Target>> = ports.collect();
+            let is_read =
+                |port: &usize| ports.get(*port).is_some_and(|targets| !targets.is_empty());
+            let late = LateRows::new(
+                node.late_port().filter(is_read),
+                self.outlets.remove(&(*id, instance, FromPort::Late)).into_iter().flatten().next(),
+                &metrics,
+            );
             let rejects = self.rejects(*id, &node.config.on_error, instance, &metrics);
-            nodes.push(ChainNode { link, ports, rejects, metrics });
+            let caller = node.inputs.first().map(|i| i.from);
+            let caller = caller.and_then(|from| task.nodes.iter().position(|id| *id == from));
+            nodes.push(ChainNode { link, caller, ports, late, rejects, metrics, watermark: None });
         }
         Ok(Chain::new(nodes, Arc::clone(self.control)))
     }

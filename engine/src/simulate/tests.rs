@@ -26,7 +26,7 @@ impl SourceOptions for Given {
     fn plan(self, cx: &NodeContext<'_>) -> Result<SourcePlan> {
         let schema = schema::from_config(cx.node.schema.as_ref().unwrap())?;
         let make = |_| Err(Error::bug("open a source in a test"));
-        Ok(SourcePlan { schema, bounded: true, warnings: Vec::new(), make: Arc::new(make) })
+        Ok(SourcePlan { bounded: true, ..SourcePlan::new(schema, Arc::new(make)) })
     }
 }
 
@@ -69,7 +69,7 @@ impl SinkOptions for Given {
 
     fn plan(self, _: &NodeContext<'_>) -> Result<SinkPlan> {
         let make = || Err(Error::bug("open a sink in a test"));
-        Ok(SinkPlan { warnings: Vec::new(), make: Arc::new(make) })
+        Ok(SinkPlan::new(Arc::new(make)))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::dead_letter;
 use crate::kind::NodeContext;
 use crate::plan::{FromPort, InputEdge, Plan, Planned, PlannedNode};
 use crate::registry::{Manual, Registry};
+use crate::stream::Stream;
 
 const UNKNOWN: &str = "an_option_nobody_knows";
 
@@ -66,7 +67,8 @@ pub fn check_kind(registry: &Registry, manual: &Manual) -> Vec<String> {
             }
             for node in nodes {
                 let inputs = inputs_of(&plan, node);
-                problems.extend(refuses_unknown(registry, &node.config, &inputs));
+                let streams = plan.input_streams(node);
+                problems.extend(refuses_unknown(registry, &node.config, (&inputs, &streams)));
                 if let Planned::Operator(operator) = &node.planned {
                     problems.extend(behaviour::check(operator, &inputs));
                 }
@@ -80,7 +82,7 @@ pub fn check_kind(registry: &Registry, manual: &Manual) -> Vec<String> {
 /// Columns of each input of a planned node.
 fn inputs_of(plan: &Plan, node: &PlannedNode) -> Vec<SchemaRef> {
     let schema = |edge: &InputEdge| match edge.port {
-        FromPort::Errors => Some(dead_letter::schema()),
+        FromPort::Errors | FromPort::Late => Some(dead_letter::schema()),
         FromPort::Output(port) => {
             let (_, schema) = plan.nodes.get(edge.from)?.outputs.get(port)?;
             Some(Arc::clone(schema))
@@ -165,7 +167,11 @@ impl Environment for NoEnvironment {
     }
 }
 
-fn refuses_unknown(registry: &Registry, node: &NodeConfig, inputs: &[SchemaRef]) -> Option<String> {
+fn refuses_unknown(
+    registry: &Registry,
+    node: &NodeConfig,
+    (inputs, streams): (&[SchemaRef], &[Stream]),
+) -> Option<String> {
     let mut changed = node.clone();
     let has_fields = match &mut changed.options {
         Value::Object(options) => {
@@ -178,7 +184,7 @@ fn refuses_unknown(registry: &Registry, node: &NodeConfig, inputs: &[SchemaRef])
             false
         }
     };
-    let cx = NodeContext { topology: "example", node: &changed, inputs };
+    let cx = NodeContext { topology: "example", node: &changed, inputs, streams };
     let planned = match node.role {
         Role::Source => registry.plan_source(&cx).map(|_| ()),
         Role::Operator => registry.plan_operator(&cx).map(|_| ()),

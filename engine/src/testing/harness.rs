@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use serde_json::Value;
 use swiftwater_config::{NodeConfig, PortRef, Role};
 
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::kind::{NodeContext, OperatorOptions, OperatorPlan};
 use crate::operator::{Operator, Output};
 use crate::runtime::isolate;
+use crate::state::TableDelta;
+use crate::stream::Stream;
 
 /// One operator, its inputs as JSON rows, what it gave back, and a clock that stands still until
 /// the test moves it or the operator asks for a delay.
@@ -29,6 +31,7 @@ pub struct Harness {
     operator: Box<dyn Operator>,
     now: Timestamp,
     emitted: Vec<(usize, RecordBatch)>,
+    late: Vec<RecordBatch>,
     rejected: Vec<Rejected>,
     dropped: BTreeMap<&'static str, usize>,
     breaches: BTreeMap<String, usize>,
@@ -60,7 +63,8 @@ impl Harness {
     /// What the kind says about its options (`Config`).
     pub fn plan<O: OperatorOptions>(options: Value, inputs: &[SchemaRef]) -> Result<Self> {
         let node = node::<O>(options, inputs.len());
-        let cx = NodeContext { topology: "test", node: &node, inputs };
+        let streams: Vec<Stream> = inputs.iter().map(|schema| stream_of(schema)).collect();
+        let cx = NodeContext { topology: "test", node: &node, inputs, streams: &streams };
         let options: O = serde_json::from_value(node.options.clone())
             .map_err(|e| Error::config("SW0110", format!("read the options: {e}")))?;
         Self::of(options.plan(&cx)?, inputs)
@@ -78,6 +82,7 @@ impl Harness {
             operator,
             now: Timestamp(1_767_225_600_000_000),
             emitted: Vec::new(),
+            late: Vec::new(),
             rejected: Vec::new(),
             dropped: BTreeMap::new(),
             breaches: BTreeMap::new(),
@@ -166,12 +171,13 @@ impl Harness {
         Ok(())
     }
 
-    /// Tells the operator that its inputs have ended.
+    /// Tells the operator that its inputs have ended: the watermark passes everything.
     ///
     /// # Errors
     /// What the operator says.
     pub fn end(&mut self) -> Result<()> {
         let mut out = Output::at(self.now);
+        self.operator.on_watermark(Timestamp::MAX, &mut out)?;
         self.operator.on_end(&mut out)?;
         self.collect(out);
         Ok(())
@@ -187,6 +193,7 @@ impl Harness {
             );
             self.emitted.push((port, batch.records));
         }
+        self.late.extend(out.take_late().into_iter().map(|b| b.records));
         self.rejected.append(&mut out.take_rejected());
         for (reason, rows) in out.take_dropped() {
             *self.dropped.entry(reason).or_default() += rows;
@@ -233,6 +240,43 @@ impl Harness {
         self
     }
 
+    /// The late rows since they were last taken.
+    pub fn take_late(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.late).iter().flat_map(rows::json).collect()
+    }
+
+    /// What changed in the operator's tables since this was last asked, as at a barrier.
+    ///
+    /// # Errors
+    /// What the operator says.
+    pub fn seal(&mut self) -> Result<Vec<TableDelta>> {
+        self.operator.seal()
+    }
+
+    /// Bytes of memory that the state takes.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.operator.state_bytes()
+    }
+
+    /// A fresh operator of the same plan, with the state that `deltas` (oldest first) left behind
+    /// and the watermark of that time: what is left of this one after a crash. The clock, and what
+    /// came out and was not taken yet, stay.
+    ///
+    /// # Errors
+    /// What the operator says.
+    pub fn crash_and_restore(
+        &mut self,
+        deltas: &[TableDelta],
+        watermark: Option<Timestamp>,
+    ) -> Result<()> {
+        self.operator = (self.plan.make)(0)?;
+        for delta in deltas {
+            self.operator.restore(delta)?;
+        }
+        watermark.map_or(Ok(()), |w| self.watermark(w))
+    }
+
     /// The records set aside since they were last taken.
     pub fn take_rejected(&mut self) -> Vec<Rejected> {
         std::mem::take(&mut self.rejected)
@@ -263,6 +307,13 @@ impl Harness {
     pub const fn take_waited(&mut self) -> Duration {
         std::mem::replace(&mut self.waited, Duration::ZERO)
     }
+}
+
+/// The first timestamp column is the event time.
+fn stream_of(schema: &SchemaRef) -> Stream {
+    let is_time = |f: &&Arc<Field>| matches!(f.data_type(), DataType::Timestamp(..));
+    let column = schema.fields().iter().find(is_time).map(|f| f.name().clone());
+    Stream { event_time: column, ..Stream::append() }
 }
 
 /// The payload of a dead letter as JSON, or null.

@@ -35,7 +35,7 @@ pub(crate) fn input_columns(plan: &Plan, node: &PlannedNode) -> Result<SchemaRef
     let missing = || Error::bug(format!("find the columns of `{}`", node.name()));
     let input = node.inputs.first().ok_or_else(missing)?;
     match input.port {
-        FromPort::Errors => Ok(dead_letter::schema()),
+        FromPort::Errors | FromPort::Late => Ok(dead_letter::schema()),
         FromPort::Output(port) => {
             let outputs = plan.nodes.get(input.from).map(|n| n.outputs.as_slice());
             let output = outputs.unwrap_or_default().get(port);

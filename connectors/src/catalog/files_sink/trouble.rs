@@ -30,11 +30,13 @@ fn memory_stays_within_the_limit_and_nothing_is_lost() {
         let node = sink_node(dir.path(), json!({"partition_by": by}), format);
         let options: FilesSinkOptions = serde_json::from_value(node.options.clone()).unwrap();
         let inputs = [Arc::clone(&schema)];
-        let cx = NodeContext { topology: "t", node: &node, inputs: &inputs };
+        let cx = NodeContext { topology: "t", node: &node, inputs: &inputs, streams: &[] };
         let mut sink = FilesSink::new(options.design(&cx).unwrap());
         let limit = 1 << 20;
         let metrics = swiftwater_engine::metrics::Metrics::new("t").unwrap();
         sink.open(SinkContext {
+            shared: Arc::default(),
+            exactly_once: None,
             topology: "t".into(),
             node: "n".into(),
             buffer_bytes: limit,

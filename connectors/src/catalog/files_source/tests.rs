@@ -250,7 +250,7 @@ fn every_format_goes_on_from_any_record() {
             source_node(dir.path().to_str().unwrap(), json!({"format": format}), self::n());
         node.format = None;
         let options: FilesSourceOptions = serde_json::from_value(node.options.clone()).unwrap();
-        let cx = NodeContext { topology: "t", node: &node, inputs: &[] };
+        let cx = NodeContext { topology: "t", node: &node, inputs: &[], streams: &[] };
         let location = Location::parse(&options.path, &StoreOptions::default()).unwrap();
         let chosen = options.format(&cx).unwrap();
         let (schema, shape) = options.shape(chosen, &location, &cx).unwrap();

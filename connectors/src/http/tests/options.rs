@@ -11,7 +11,7 @@ fn plan(options: Value, format: Option<&str>) -> Result<SinkPlan, Error> {
     let mut node = NodeConfig::new(Role::Sink, "hook", HttpOptions::KIND, options.clone());
     node.format = format.map(|name| FormatConfig { name: name.into(), options: Value::Null });
     let options: HttpOptions = serde_json::from_value(options).unwrap();
-    options.plan(&NodeContext { topology: "test", node: &node, inputs: &[schema()] })
+    options.plan(&NodeContext { topology: "test", node: &node, inputs: &[schema()], streams: &[] })
 }
 
 fn message(mut options: Value) -> String {
@@ -74,6 +74,8 @@ fn what_looks_dangerous_or_useless_is_warned_about() {
 #[test]
 fn a_file_of_authorities_must_hold_certificates() {
     let context = || SinkContext {
+        shared: Arc::default(),
+        exactly_once: None,
         topology: "test".into(),
         node: "hook".into(),
         buffer_bytes: 1,

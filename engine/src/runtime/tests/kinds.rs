@@ -103,7 +103,7 @@ impl Source for Counting {
         self.next += batch * self.step;
         let records = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(rows))])?;
         let batch = Batch::new(records, Readings::polled_at(Timestamp(0)));
-        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes: 8 })
+        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes: 8, splits: Vec::new() })
     }
 
     fn position(&self) -> Position {
@@ -126,12 +126,7 @@ impl SourceOptions for Count {
             Ok(Box::new(Counting { options, next: 0, step: 1, world: Arc::clone(&world) })
                 as Box<dyn Source>)
         };
-        Ok(SourcePlan {
-            schema: schema(),
-            bounded: true,
-            warnings: Vec::new(),
-            make: Arc::new(make),
-        })
+        Ok(SourcePlan { bounded: true, ..SourcePlan::new(schema(), Arc::new(make)) })
     }
 }
 
@@ -243,6 +238,6 @@ impl SinkOptions for Collect {
             };
             Ok(Box::new(sink) as Box<dyn Sink>)
         };
-        Ok(SinkPlan { warnings: Vec::new(), make: Arc::new(make) })
+        Ok(SinkPlan::new(Arc::new(make)))
     }
 }

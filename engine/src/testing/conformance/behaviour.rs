@@ -19,8 +19,13 @@ type Check = fn(&OperatorPlan, &[SchemaRef]) -> Option<String>;
 /// Checks one planned operator on made-up rows.
 pub(super) fn check(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Vec<String> {
     let mut problems = declares(plan, inputs);
-    let checks: [Check; 4] =
-        [takes_empty_batches, takes_nulls, repeats_itself, does_not_care_about_cuts];
+    let checks: [Check; 5] = [
+        takes_empty_batches,
+        takes_nulls,
+        repeats_itself,
+        does_not_care_about_cuts,
+        survives_a_crash,
+    ];
     for check in checks {
         match catch_unwind(AssertUnwindSafe(|| check(plan, inputs))) {
             Ok(problem) => problems.extend(problem),
@@ -81,12 +86,22 @@ fn repeats_itself(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Option<String> {
 }
 
 fn does_not_care_about_cuts(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Option<String> {
-    if !plan.splittable {
+    if !plan.splittable && !plan.stateful {
         return None;
     }
     let whole = run(plan, inputs, ROWS);
     let cut = [1, 7, 100, 333].into_iter().find(|cut| run(plan, inputs, *cut) != whole)?;
     Some(format!("it gives other rows for batches of {cut} than for one of {ROWS}"))
+}
+
+/// Its state, sealed every few batches and given to a fresh instance, leads to the same rows.
+fn survives_a_crash(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Option<String> {
+    if !plan.stateful {
+        return None;
+    }
+    let whole = run(plan, inputs, 50);
+    let crashed = run_with_crashes(plan, inputs, 50);
+    (whole != crashed).then(|| "it gives other rows after a crash".to_owned())
 }
 
 /// Everything an operator gave back: rows by port, records set aside, counts.
@@ -101,13 +116,38 @@ struct Given {
 
 /// Runs made-up rows through a new instance, `cut` rows at a time.
 fn run(plan: &OperatorPlan, inputs: &[SchemaRef], cut: usize) -> Given {
+    run_and(plan, inputs, cut, |_, _| Ok(()))
+}
+
+/// The same with a barrier after every second batch and a crash after every fifth barrier.
+fn run_with_crashes(plan: &OperatorPlan, inputs: &[SchemaRef], cut: usize) -> Given {
+    let mut deltas = Vec::new();
+    run_and(plan, inputs, cut, |harness, batches| {
+        if batches % 2 == 0 {
+            deltas.extend(harness.seal()?);
+        }
+        if batches % 10 == 0 {
+            harness.crash_and_restore(&deltas, None)?;
+        }
+        Ok(())
+    })
+}
+
+fn run_and(
+    plan: &OperatorPlan,
+    inputs: &[SchemaRef],
+    cut: usize,
+    mut after: impl FnMut(&mut Harness, usize) -> crate::Result<()>,
+) -> Given {
     let mut harness = made(plan, inputs);
-    let mut failed = None;
+    let (mut failed, mut batches) = (None, 0);
     for (input, schema) in inputs.iter().enumerate() {
         let records = rows::made_up(schema, ROWS, 42 + input as u64, true);
         for from in (0..ROWS).step_by(cut) {
             let part = records.slice(from, cut.min(ROWS - from));
-            if let Err(error) = harness.push_batch(input, part) {
+            batches += 1;
+            let pushed = harness.push_batch(input, part);
+            if let Err(error) = pushed.and_then(|()| after(&mut harness, batches)) {
                 failed.get_or_insert(error.code);
             }
         }

@@ -23,10 +23,11 @@ impl SourceOptions for Nowhere {
 
     fn plan(self, _cx: &NodeContext<'_>) -> Result<SourcePlan> {
         Ok(SourcePlan {
-            schema: rows::columns(&json!({"n": "int64"})),
             bounded: true,
-            warnings: Vec::new(),
-            make: Arc::new(|_| Err(Error::bug("run a source of a test"))),
+            ..SourcePlan::new(
+                rows::columns(&json!({"n": "int64"})),
+                Arc::new(|_| Err(Error::bug("run a source of a test"))),
+            )
         })
     }
 }
@@ -42,7 +43,7 @@ impl SinkOptions for Hole {
 
     fn plan(self, _cx: &NodeContext<'_>) -> Result<SinkPlan> {
         let make = Arc::new(|| Err(Error::bug("run a sink of a test")));
-        Ok(SinkPlan { warnings: Vec::new(), make })
+        Ok(SinkPlan::new(make))
     }
 }
 
