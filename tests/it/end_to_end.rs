@@ -16,6 +16,9 @@ use crate::support::{Broker, Launch, Record, Swiftwater, Topic, wait_until};
 const BIDS: u64 = 3_000_000;
 const PARTITIONS: i32 = 4;
 const LIMIT: Duration = Duration::from_secs(300);
+/// Bids a second of a process that something happens to in mid-stream: fast enough to keep every
+/// part busy, and slow enough that a quarter of the bids takes longer than any of those waits.
+const SLOW: u64 = 10_000;
 
 fn price(n: u64) -> u64 {
     n.wrapping_mul(2_654_435_761) % 10_000
@@ -40,7 +43,14 @@ fn bid(n: u64) -> String {
     )
 }
 
-fn topology(broker: &Broker, bids: &Topic, out: &Topic, files: &Path) -> String {
+fn topology(broker: &Broker, bids: &Topic, out: &Topic, files: &Path, rate: Option<u64>) -> String {
+    let (throttle, input) = match rate {
+        Some(rate) => {
+            let throttle = format!("{{input: bids, throttle: {{rows_per_second: {rate}}}}}");
+            (format!("  slow: {throttle}\n"), "slow")
+        }
+        None => (String::new(), "bids"),
+    };
     format!(
         r#"
 name: end_to_end
@@ -53,7 +63,7 @@ sources:
     schema: {{auction: int64!, bidder: int64, price: int64, channel: utf8, date_time: timestamp_ms}}
     event_time: {{column: date_time}}
 operators:
-  serious: {{input: bids, filter: "price >= 4000"}}
+{throttle}  serious: {{input: {input}, filter: "price >= 4000"}}
   priced: {{input: serious, select: [auction, bidder, "price * 2 AS doubled", channel]}}
 sinks:
   topic: {{input: priced, kafka: {{brokers: "{brokers}", topic: {out}, key: [bidder]}}, format: json}}
@@ -121,12 +131,12 @@ fn in_files(directory: &Path) -> Tally {
     tally
 }
 
-fn committed(bids: &Topic) -> i64 {
-    bids.committed(bids.name()).into_iter().flatten().sum()
+fn committed(bids: &Topic) -> u64 {
+    let offsets = bids.committed(bids.name()).into_iter().flatten();
+    offsets.map(|offset| u64::try_from(offset).unwrap()).sum()
 }
 
-fn wait_committed(bids: &Topic, share: f64, process: &Swiftwater) {
-    let wanted = (BIDS as f64 * share) as i64;
+fn wait_committed(bids: &Topic, wanted: u64, process: &Swiftwater) {
     wait_until(&format!("{wanted} bids to be committed\n{}", process.log()), LIMIT, || {
         committed(bids) >= wanted
     });
@@ -144,32 +154,34 @@ fn three_million_bids_are_all_accounted_for() {
     let out = Topic::create(&broker, "serious", PARTITIONS);
     let directory = tempfile::tempdir().unwrap();
     let files = directory.path().join("out");
-    let launch = || Launch::new(topology(&broker, &bids, &out, &files));
+    let slow = || Launch::new(topology(&broker, &bids, &out, &files, Some(SLOW)));
+    let fast = || Launch::new(topology(&broker, &bids, &out, &files, None));
     produce(&bids, 0, BIDS / 2);
 
-    // A stop in order, in mid-stream, and a start.
-    let mut first = launch().start();
+    // The broker restarts under way, then the process is stopped in order.
+    let mut first = slow().start();
     first.wait_ready();
-    wait_committed(&bids, 0.05, &first);
-    assert_eq!(first.drain(LIMIT), 143, "{}", first.log());
-    let at_stop = committed(&bids);
-    assert!(at_stop < BIDS as i64 / 2, "all {at_stop} were done before the stop");
-    let mut first = launch().start();
-    first.wait_ready();
-
-    // The broker restarts under way.
-    wait_committed(&bids, 0.3, &first);
+    wait_committed(&bids, 2 * SLOW, &first);
     broker.stop();
     broker.start_again();
-    wait_committed(&bids, 0.5, &first);
-
-    // A second process joins, and the first leaves.
-    produce(&bids, BIDS / 2, BIDS);
-    let mut second = launch().start();
-    second.wait_ready();
-    wait_committed(&bids, 0.7, &second);
+    let at_restart = committed(&bids);
+    wait_committed(&bids, at_restart + SLOW, &first);
     assert_eq!(first.drain(LIMIT), 143, "{}", first.log());
-    wait_committed(&bids, 1.0, &second);
+    let at_stop = committed(&bids);
+    assert!(at_stop < BIDS / 2, "all {at_stop} were done before the stop");
+
+    // A second process joins. It finishes its half of the partitions, and the first leaves in the
+    // middle of the other half.
+    let mut first = slow().start();
+    first.wait_ready();
+    produce(&bids, BIDS / 2, BIDS);
+    let mut second = fast().start();
+    second.wait_ready();
+    wait_committed(&bids, BIDS / 2, &second);
+    assert_eq!(first.drain(LIMIT), 143, "{}", first.log());
+    let at_leave = committed(&bids);
+    assert!(at_leave < BIDS, "all {at_leave} were done before the first process left");
+    wait_committed(&bids, BIDS, &second);
     assert_eq!(second.drain(LIMIT), 143, "{}", second.log());
 
     assert_eq!(bids.committed(bids.name()), vec![Some((BIDS / 4) as i64); 4]);

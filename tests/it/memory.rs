@@ -86,14 +86,15 @@ sinks:
         topic = bids.name()
     );
     let mut process = Launch::new(topology).start();
+    process.wait_metrics("the sink to be found dead", Duration::from_secs(60), |metrics| {
+        metrics.total("swiftwater_retries_total", &[("node", "hook")]) > 0.0
+    });
     let until = Instant::now() + dead_time();
     let mut highest = 0;
     wait_until("the dead time to pass", dead_time() * 2, || {
         highest = highest.max(process.resident_bytes());
         Instant::now() >= until
     });
-    let waiting = process.metrics();
-    assert!(waiting.total("swiftwater_retries_total", &[("node", "hook")]) > 0.0);
     assert!(highest < MEMORY, "{} MiB of {} MiB", highest >> 20, MEMORY >> 20);
     assert_eq!(bids.committed(bids.name()).into_iter().flatten().sum::<i64>(), 0);
 
