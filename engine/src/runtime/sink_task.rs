@@ -40,7 +40,10 @@ pub(super) struct SinkTask {
     pub(super) epochs: Arc<Epochs>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<NodeMetrics>,
+    /// Of calls that hand something over.
     pub(super) retry: Retry,
+    /// Of what was handed over.
+    pub(super) durability: Retry,
     pub(super) progress: Progress,
 }
 
@@ -158,12 +161,17 @@ impl SinkTask {
         let durable = match self.sink.acknowledged(wait) {
             Ok(durable) => durable,
             Err(error) => {
-                self.retry.failed(error, &self.control, &self.metrics)?;
+                self.durability.failed(error, &self.control, &self.metrics)?;
                 return Ok(());
             }
         };
         let now = self.control.clock.now();
         let mut readings = Readings::polled_at(now);
+        if self.progress.rises_to(durable) {
+            self.durability.succeeded(&self.control, &self.metrics);
+        } else {
+            self.durability.quiet(&self.control, &self.metrics);
+        }
         while let Some(taken) = self.progress.pop(durable) {
             readings = taken.readings;
             self.context.metrics.acknowledged(&taken.readings, taken.rows, now);
@@ -223,6 +231,11 @@ impl Progress {
     /// Whether nothing waits for an acknowledgement.
     fn is_clear(&self) -> bool {
         self.taken.is_empty() && self.barriers.is_empty()
+    }
+
+    /// Whether `durable` is more than was known, or all that was taken.
+    fn rises_to(&self, durable: Sequence) -> bool {
+        self.taken.front().is_none_or(|oldest| oldest.sequence <= durable)
     }
 
     fn take(&mut self, sequence: Sequence, batch: &Batch) {

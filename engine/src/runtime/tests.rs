@@ -1,5 +1,6 @@
 //! Whole topologies on kinds of their own: what is committed, what arrives, what a failure does.
 
+mod deaf;
 mod kinds;
 
 use std::sync::Arc;

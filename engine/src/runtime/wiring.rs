@@ -217,6 +217,7 @@ impl Wiring<'_> {
             control: Arc::clone(self.control),
             metrics,
             retry: Retry::new(&plan.config.retry),
+            durability: Retry::new(&plan.config.retry),
             progress: Progress::default(),
         };
         Ok(Box::new(move || task.run()))
