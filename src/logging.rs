@@ -1,7 +1,8 @@
 //! Log lines on stderr: text where a person watches, one JSON object a line elsewhere.
 //!
 //! Every line carries the topology, the trace id of this run and, where it concerns one, the node
-//! and the epoch: fields of the spans around an event become fields of its line.
+//! and the epoch: fields of the spans around an event become fields of its line. The secrets of the
+//! topology are blanked out of every line, whichever library wrote it.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
@@ -9,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{SecondsFormat, Utc};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
+use swiftwater_config::SecretValues;
 use swiftwater_engine::{Error, Result};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -78,14 +80,42 @@ impl Identity {
     }
 }
 
+/// What no line of this process may show, once the topology is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets(Arc<OnceLock<SecretValues>>);
+
+impl Secrets {
+    /// Names the values; only the first call counts.
+    pub(crate) fn set(&self, values: &SecretValues) {
+        self.0.get_or_init(|| values.clone());
+    }
+
+    /// The text without them, and without the user information of URLs.
+    fn scrub(&self, text: &str) -> String {
+        self.0.get().map_or_else(|| SecretValues::default().scrub(text), |known| known.scrub(text))
+    }
+}
+
 /// Writes one line for each event.
 struct Lines {
     json: bool,
     colour: bool,
     identity: Identity,
+    secrets: Secrets,
 }
 
 impl Lines {
+    /// Before the line is written as JSON, because a secret may have characters that JSON escapes.
+    fn scrub(&self, fields: &mut Map<String, Value>) {
+        for (name, value) in fields.iter_mut() {
+            if let Value::String(text) = value
+                && name != "node"
+            {
+                *text = self.secrets.scrub(text);
+            }
+        }
+    }
+
     fn json_line(&self, level: Level, target: &str, fields: Map<String, Value>) -> String {
         let mut line = Map::new();
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -168,6 +198,7 @@ where
             }
         }
         event.record(&mut fields);
+        self.scrub(&mut fields.0);
         let metadata = event.metadata();
         let line = if self.json {
             self.json_line(*metadata.level(), metadata.target(), fields.0)
@@ -183,6 +214,8 @@ where
 pub(crate) struct Logging {
     /// What every line carries.
     pub(crate) identity: Identity,
+    /// What no line shows.
+    pub(crate) secrets: Secrets,
     /// Whether lines are JSON.
     pub(crate) json: bool,
 }
@@ -203,12 +236,17 @@ pub(crate) fn start(format: Format, filter: &str) -> Result<Logging> {
             .with_source(error)
             .with_hint("write a level (`error`, `warn`, `info`, `debug`, `trace`) or `info,swiftwater_connectors=debug`")
     })?;
-    let identity = Identity::default();
-    let lines = Lines { json, colour: terminal::colour(&stderr), identity: identity.clone() };
+    let (identity, secrets) = (Identity::default(), Secrets::default());
+    let lines = Lines {
+        json,
+        colour: terminal::colour(&stderr),
+        identity: identity.clone(),
+        secrets: secrets.clone(),
+    };
     let subscriber = tracing_subscriber::registry().with(parsed).with(lines);
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|error| Error::bug("start logging twice").with_source(error))?;
-    Ok(Logging { identity, json })
+    Ok(Logging { identity, secrets, json })
 }
 
 #[cfg(test)]
@@ -218,7 +256,7 @@ mod tests {
     fn lines(json: bool) -> Lines {
         let identity = Identity::default();
         identity.set("bids", "abc");
-        Lines { json, colour: false, identity }
+        Lines { json, colour: false, identity, secrets: Secrets::default() }
     }
 
     fn fields() -> Map<String, Value> {

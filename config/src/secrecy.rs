@@ -131,12 +131,14 @@ pub(crate) fn scrub_urls(text: &str) -> String {
 pub struct SecretValues(Vec<String>);
 
 impl SecretValues {
-    /// Remembers a value and, of a multi-line one, each of its lines.
+    /// Remembers a value and, of a multi-line one, each of its lines; also as they look in quotes
+    /// (`{:?}`), where some characters are escaped.
     pub(crate) fn add(&mut self, value: &str) {
-        for part in std::iter::once(value).chain(value.lines()) {
-            let part = part.trim();
-            if part.len() >= SHORTEST && !self.0.iter().any(|known| known == part) {
-                self.0.push(part.to_owned());
+        for part in std::iter::once(value).chain(value.lines()).map(str::trim) {
+            for form in [part.to_owned(), part.escape_debug().to_string()] {
+                if part.len() >= SHORTEST && !self.0.contains(&form) {
+                    self.0.push(form);
+                }
             }
         }
         self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -188,6 +190,9 @@ mod tests {
         values.add("abc");
         assert_eq!(values.scrub("was hunter2, then hunter, abc"), "was ***, then ***, abc");
         assert_eq!(format!("{values:?}"), "SecretValues(2)");
+        let quoted = "pass \"word\"";
+        values.add(quoted);
+        assert_eq!(values.scrub(&format!("{quoted} {quoted:?}")), "*** \"***\"");
     }
 
     #[test]

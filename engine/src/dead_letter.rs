@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use swiftwater_config::SecretValues;
 
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -86,6 +87,8 @@ pub struct Context<'a> {
     pub trace_id: &'a str,
     /// The time of rejection.
     pub now: Timestamp,
+    /// What no message may show. Keys and payloads are data and stay as they are.
+    pub secrets: &'a SecretValues,
 }
 
 fn as_text(bytes: &Bytes) -> (String, &'static str) {
@@ -114,7 +117,7 @@ pub fn batch(rejected: &[Rejected], cx: Context<'_>) -> Result<RecordBatch> {
         same(cx.topology),
         same(cx.node),
         text(&|r| Some(r.code.to_owned())),
-        text(&|r| Some(r.message.clone())),
+        text(&|r| Some(cx.secrets.scrub(&r.message))),
         Arc::new(rejected.iter().map(|r| Some(r.attempts)).collect::<UInt32Array>()),
         Arc::new(UInt64Array::from(vec![cx.epoch; rejected.len()])),
         same(cx.trace_id),
@@ -157,8 +160,14 @@ mod tests {
             origin: Some(Origin { topic: "bids".into(), partition: 2, offset: 7, timestamp: None }),
             attempts: 1,
         };
-        let cx =
-            Context { topology: "t", node: "n", epoch: 3, trace_id: "x", now: Timestamp(5_000) };
+        let cx = Context {
+            topology: "t",
+            node: "n",
+            epoch: 3,
+            trace_id: "x",
+            now: Timestamp(5_000),
+            secrets: &SecretValues::default(),
+        };
         let rows = batch(&[letter], cx).unwrap();
         let column =
             |name: &str| rows.column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use swiftwater_config::SecretValues;
+
 /// What the caller must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -86,6 +88,23 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The error with its secrets blanked out, in the text of its causes too.
+    #[must_use]
+    pub fn scrubbed(mut self, secrets: &SecretValues) -> Self {
+        self.message = secrets.scrub(&self.message);
+        self.hint = self.hint.map(|hint| secrets.scrub(&hint));
+        self.source = self.source.map(|source| {
+            let mut text = source.to_string();
+            let mut cause = source.source();
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            secrets.scrub(&text).into()
+        });
         self
     }
 

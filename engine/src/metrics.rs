@@ -10,10 +10,12 @@ pub use histogram::WeightedHistogram;
 pub use node::{EdgeMetrics, NodeMetrics, SinkMetrics, SourceMetrics, State};
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus::core::Collector;
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{CounterVec, Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use swiftwater_config::SecretValues;
 
 use crate::error::{Error, Result};
 
@@ -49,7 +51,11 @@ pub struct Metrics {
     pub epoch_age_seconds: Gauge,
     /// Bytes of the budget by part: `budget`, `prefetch`, `edges`, `sinks`, `rss`.
     pub memory_bytes: IntGaugeVec,
+    secrets: OnceLock<SecretValues>,
 }
+
+/// Labels that name parts of the topology or are numbers: no secret comes into them.
+const NAMES: [&str; 6] = ["topology", "node", "sink", "edge", "partition", "le"];
 
 /// Files families with a registry and remembers the first failure.
 struct Filing {
@@ -143,6 +149,7 @@ impl Metrics {
             epoch_seconds: f.keep(Ok(histogram::Single::new("swiftwater_epoch_seconds", "Barrier injected to epoch committed.")))?.0,
             epoch_age_seconds: f.keep(Gauge::new("swiftwater_epoch_age_seconds", "Time since the newest committed epoch's barrier was injected."))?,
             memory_bytes: f.gauges("swiftwater_memory_bytes", "Memory by part: budget, prefetch, edges and sinks are limits; rss is what the process takes.", &["part"])?,
+            secrets: OnceLock::new(),
         })
     }
 
@@ -157,8 +164,33 @@ impl Metrics {
     /// # Errors
     /// `Bug` where a family cannot be encoded.
     pub fn text(&self) -> Result<String> {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(bug)
+        let mut families = self.registry.gather();
+        if let Some(secrets) = self.secrets.get() {
+            let metrics = families.iter_mut().flat_map(MetricFamily::mut_metric);
+            metrics.for_each(|metric| scrub(metric, secrets));
+        }
+        prometheus::TextEncoder::new().encode_to_string(&families).map_err(bug)
     }
+
+    /// Names the values that no text may show which leaves the engine: labels that quote the file
+    /// (such as a rule of `assert`), errors, states of nodes, messages of dead letters. To be called
+    /// before the topology starts; only the first call counts.
+    pub fn hide(&self, secrets: &SecretValues) {
+        self.secrets.get_or_init(|| secrets.clone());
+    }
+
+    /// The values that no text may show.
+    pub(crate) fn secrets(&self) -> SecretValues {
+        self.secrets.get().cloned().unwrap_or_default()
+    }
+}
+
+fn scrub(metric: &mut Metric, secrets: &SecretValues) {
+    let mut labels = metric.take_label();
+    for label in labels.iter_mut().filter(|label| !NAMES.contains(&label.name())) {
+        label.set_value(secrets.scrub(label.value()));
+    }
+    metric.set_label(labels);
 }
 
 fn bug(error: prometheus::Error) -> Error {

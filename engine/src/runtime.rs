@@ -56,8 +56,11 @@ impl Running {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             metrics.memory_bytes.with_label_values(&[part]).set(bytes);
         }
-        let control = Arc::new(Control::new(&plan.config.name, plan.config.drain_timeout.0));
-        let wired = wiring::wire(plan, metrics, &control)?;
+        let mut control = Control::new(&plan.config.name, plan.config.drain_timeout.0);
+        control.secrets = metrics.secrets();
+        let control = Arc::new(control);
+        let wired = wiring::wire(plan, metrics, &control)
+            .map_err(|error| error.scrubbed(&control.secrets))?;
         let mut running = Self { control: Arc::clone(&control), threads: Vec::new() };
         for (name, body) in wired.tasks {
             running.spawn(name, body)?;

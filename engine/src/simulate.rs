@@ -11,8 +11,8 @@ pub use rows::expected;
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use swiftwater_config::OnError;
 use swiftwater_config::topology::TestConfig;
+use swiftwater_config::{OnError, SecretValues};
 
 use crate::batch::{Batch, Readings, Span};
 use crate::clock::Timestamp;
@@ -145,6 +145,7 @@ impl<'a> Simulation<'a> {
                     epoch: 1,
                     trace_id: TRACE_ID,
                     now: self.now,
+                    secrets: &SecretValues::default(),
                 };
                 dead_letter::batch(rejected, cx).map(Some)
             }

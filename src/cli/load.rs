@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
-use swiftwater_config::{Diagnostics, Environment, Kinds, Loaded, ProcessEnvironment};
+use swiftwater_config::{
+    Diagnostics, Environment, Kinds, Loaded, ProcessEnvironment, SecretValues,
+};
 use swiftwater_engine::{Error, Plan, Registry, Result};
 
 use crate::kinds;
@@ -35,6 +37,8 @@ pub(super) struct Checked {
     pub(super) plan: Plan,
     /// The file without its secrets.
     pub(super) redacted: Value,
+    /// What no text that leaves the process may show.
+    pub(super) secrets: SecretValues,
     /// What the reader should know.
     pub(super) warnings: Diagnostics,
 }
@@ -96,6 +100,7 @@ impl Loader {
         let mut warnings = std::mem::take(&mut plan.warnings);
         warnings.0.extend(loaded.warnings.0);
         warnings.locate(source);
-        Ok(Checked { plan, redacted, warnings })
+        let secrets = source.secrets().clone();
+        Ok(Checked { plan, redacted, secrets, warnings })
     }
 }

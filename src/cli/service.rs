@@ -106,10 +106,12 @@ pub(super) fn serve(
     logging: &Logging,
     limit: Option<Duration>,
 ) -> Result<Exit> {
-    let Checked { plan, redacted, .. } = checked;
+    let Checked { plan, redacted, secrets, .. } = checked;
+    logging.secrets.set(&secrets);
     let bound = options.bind()?;
     let signals = Signals::take_over()?;
     let metrics = Metrics::new(&plan.config.name)?;
+    metrics.hide(&secrets);
     let url = bound.as_ref().map(Bound::url);
     if !logging.json {
         // Before anything runs, because rows may be drawn where this line would come.

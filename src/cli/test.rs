@@ -55,8 +55,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
 
 fn file(loader: &Loader, path: &Path, terminal: &mut Terminal, tally: &mut Tally) -> Result<()> {
     let name = path.display();
-    let plan = match loader.file(path) {
-        Ok(checked) => checked.plan,
+    let (plan, secrets) = match loader.file(path) {
+        Ok(checked) => (checked.plan, checked.secrets),
         Err(found) => {
             tally.broken_files += 1;
             for diagnostic in &found.0 {
@@ -81,7 +81,8 @@ fn file(loader: &Loader, path: &Path, terminal: &mut Terminal, tally: &mut Tally
         let fail = terminal.paint(Style::Bad, "FAIL");
         terminal.line(&format!("  {fail} {}", test.name))?;
         for line in problems.iter().flat_map(|p| p.lines()) {
-            terminal.line(&format!("       {}", coloured(line, terminal)))?;
+            let line = secrets.scrub(line);
+            terminal.line(&format!("       {}", coloured(&line, terminal)))?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ mod create;
 mod http;
 mod inspect;
 mod run;
+mod secrets;
 mod test;
 
 use std::fs;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use swiftwater_config::SecretValues;
+
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 
@@ -62,6 +64,8 @@ pub(super) struct Control {
     pub(super) clock: Clock,
     pub(super) topology: String,
     pub(super) trace_id: String,
+    /// What no text that leaves the engine may show.
+    pub(super) secrets: SecretValues,
 }
 
 impl Control {
@@ -81,6 +85,7 @@ impl Control {
             clock,
             topology: topology.to_owned(),
             trace_id: format!("{:016x}{:08x}", now.0, std::process::id()),
+            secrets: SecretValues::default(),
         }
     }
 
@@ -100,7 +105,7 @@ impl Control {
 
     pub(super) fn says(&self, node: &str, state: impl Into<String>) {
         if let Some(entry) = lock(&self.nodes).get_mut(node) {
-            entry.state = state.into();
+            entry.state = self.secrets.scrub(&state.into());
         }
     }
 
@@ -120,7 +125,7 @@ impl Control {
 
     /// Remembers the first failure and stops everything.
     pub(super) fn fail(&self, error: Error) {
-        lock(&self.failure).get_or_insert(error);
+        lock(&self.failure).get_or_insert_with(|| error.scrubbed(&self.secrets));
         self.cancel();
     }
 

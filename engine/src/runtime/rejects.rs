@@ -56,6 +56,7 @@ impl Rejects {
                     epoch: self.epoch,
                     trace_id: &control.trace_id,
                     now: control.clock.now(),
+                    secrets: &control.secrets,
                 };
                 outlet.send(Batch::new(dead_letter::batch(rejected, cx)?, readings), control)
             }
