@@ -78,6 +78,7 @@ impl LateRows {
             epoch: self.epoch,
             trace_id: &control.trace_id,
             now: control.clock.now(),
+            secrets: &control.secrets,
         };
         let records = dead_letter::batch(&letters, cx)?;
         outlet.send(Batch::new(records, batch.readings), control)

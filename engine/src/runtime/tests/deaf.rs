@@ -55,7 +55,7 @@ impl SinkOptions for Deaf {
             let sink = Listening { every: self.every, questions: 0, taken: 0 };
             Ok(Box::new(sink) as Box<dyn Sink>)
         };
-        Ok(SinkPlan { warnings: Vec::new(), make: std::sync::Arc::new(make) })
+        Ok(SinkPlan::new(std::sync::Arc::new(make)))
     }
 }
 
