@@ -29,8 +29,6 @@ port="" secure="" watched="" keep="" settings=() rest=()
 # shellcheck source-path=SCRIPTDIR source=server.sh
 . "$here/server.sh"
 
-fail() { echo "kafka.sh: $*" >&2; exit 1; }
-
 parse() {
   while [ $# -gt 0 ]; do
     case "$1" in
@@ -232,5 +230,5 @@ case "$command" in
     alive || fail "no broker in $dir"
     run_java "org.apache.kafka.tools.${rest[0]:?tool needs the name of a tool}" --bootstrap-server "$(address PLAINTEXT)" "${rest[@]:1}"
     ;;
-  *) sed -n '2,/^set -/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) usage ;;
 esac

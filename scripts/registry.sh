@@ -12,15 +12,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=2.6.13.Final
 installed="${XDG_CACHE_HOME:-$HOME/.cache}/swiftwater/apicurio-registry-$version"
 dir="${TMPDIR:-/tmp}/swiftwater-registry-$(id -u)"
-port="" watched=""
 
 # shellcheck source-path=SCRIPTDIR source=server.sh
 . "$here/server.sh"
 
-fail() { echo "registry.sh: $*" >&2; exit 1; }
-
 # Downloads it once; a half-finished download never takes the final name.
-fetch() {
+prepare() {
   [ -d "$installed" ] && return
   command -v mvn >/dev/null || fail "needs Maven to fetch the registry: run scripts/install.sh"
   mkdir -p "$(dirname "$installed")"
@@ -48,44 +45,11 @@ answers() {
   case "$status" in *" 200 "*) ;; *) return 1 ;; esac
 }
 
-start() {
-  local deadline
-  fetch
-  mkdir -p "$dir"
-  dir=$(cd "$dir" && pwd)
-  if alive; then cat "$dir/url"; return; fi
-  [ -n "$port" ] || port=$(free_port "")
-  echo "http://127.0.0.1:$port/apis/ccompat/v7" >"$dir/url"
-  QUARKUS_HTTP_HOST=127.0.0.1 QUARKUS_HTTP_PORT=$port QUARKUS_LOG_LEVEL=WARN \
+address() { echo "http://127.0.0.1:$1/apis/ccompat/v7"; }
+
+run() {
+  QUARKUS_HTTP_HOST=127.0.0.1 QUARKUS_HTTP_PORT=$1 QUARKUS_LOG_LEVEL=WARN \
     launch java -Xmx256m -jar "$installed/apicurio-registry-app-$version-runner.jar"
-  [ -z "$watched" ] || watch_over "$watched"
-  deadline=$((SECONDS + 120))
-  until answers "$port"; do
-    if ! alive || [ $SECONDS -ge $deadline ]; then
-      cat "$dir/server.log" >&2
-      fail "the registry did not start"
-    fi
-    sleep 0.2
-  done
-  cat "$dir/url"
 }
 
-command=${1:-}
-[ $# -eq 0 ] || shift
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --dir) dir=${2:?--dir needs a directory}; shift 2 ;;
-    --port) port=${2:?--port needs a number}; shift 2 ;;
-    --with) watched=${2:?--with needs a process id}; shift 2 ;;
-    *) fail "unknown option $1" ;;
-  esac
-done
-case "$command" in
-  start) start ;;
-  stop)
-    end TERM
-    # Only a directory that this script filled is deleted.
-    if [ -f "$dir/url" ]; then rm -rf "$dir"; fi
-    ;;
-  *) sed -n '2,/^set -/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
-esac
+serve "$@"

@@ -1,8 +1,13 @@
 # shellcheck shell=bash
 # What the scripts that run a server share; sourced with `dir`, the server's directory, set.
-# A server leaves its process id in $dir/pid and its output in $dir/server.log.
+# A server leaves its process id in $dir/pid, its address in $dir/address and its output in $dir/server.log.
 
 : "${dir:?}"
+
+fail() { echo "$(basename "$0"): $*" >&2; exit 1; }
+
+# Prints the comment at the head of the script that was called.
+usage() { sed -n '2,/^set -/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 pid_of() { [ -f "$dir/pid" ] && cat "$dir/pid"; }
 
@@ -56,4 +61,49 @@ end() {
     sleep 0.05
   done
   rm -f "$dir/pid"
+}
+
+# The whole of a script whose server needs no more than this: `start` and `stop` with --dir, --port and --with. The script
+# has the functions `prepare` (install it), `address PORT`, `run PORT` (which calls `launch`) and `answers PORT`.
+serve() {
+  local command=${1:-} port="" watched=""
+  [ $# -eq 0 ] || shift
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --dir) dir=${2:?--dir needs a directory}; shift 2 ;;
+      --port) port=${2:?--port needs a number}; shift 2 ;;
+      --with) watched=${2:?--with needs a process id}; shift 2 ;;
+      *) fail "unknown option $1" ;;
+    esac
+  done
+  case "$command" in
+    start) start_server ;;
+    stop)
+      end TERM
+      # Only a directory that this script filled is deleted.
+      if [ -f "$dir/address" ]; then rm -rf "$dir"; fi
+      ;;
+    *) usage ;;
+  esac
+}
+
+# Starts the server unless it runs, waits until it answers, and prints its address.
+start_server() {
+  local deadline=$((SECONDS + 120))
+  prepare
+  mkdir -p "$dir"
+  dir=$(cd "$dir" && pwd)
+  if alive; then cat "$dir/address"; return; fi
+  [ -n "$port" ] || port=$(free_port "")
+  address "$port" >"$dir/address"
+  run "$port"
+  [ -z "$watched" ] || watch_over "$watched"
+  until answers "$port"; do
+    if ! alive || [ $SECONDS -ge $deadline ]; then
+      cat "$dir/server.log" >&2
+      fail "the server did not start"
+    fi
+    sleep 0.1
+  done
+  cat "$dir/address"
 }

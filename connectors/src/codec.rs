@@ -84,6 +84,22 @@ impl Payloads {
         self.ends.clear();
     }
 
+    /// What was appended since the last payload's end is a payload.
+    pub fn end(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Each payload as a line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.bytes.len() + self.ends.len());
+        for payload in self.iter() {
+            text.extend_from_slice(payload);
+            text.push(b'\n');
+        }
+        text
+    }
+
     /// The payloads in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -2,8 +2,9 @@
 //! `SWIFTWATER_TEST_REGISTRY`.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step fails the test")]
 
-use std::path::Path;
-use std::process::Command;
+#[path = "../../tests/support/server.rs"]
+mod server;
+
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
@@ -16,21 +17,7 @@ use swiftwater_engine::{ErrorKind, Result};
 /// The registry's URL. Tests keep apart by the names of their topics.
 fn registry() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| match std::env::var("SWIFTWATER_TEST_REGISTRY") {
-        Ok(url) if !url.is_empty() => url,
-        _ => {
-            let process = std::process::id().to_string();
-            let directory = std::env::temp_dir().join(format!("swiftwater-registry-{process}"));
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/registry.sh");
-            let output = Command::new(script)
-                .args(["start", "--with", &process, "--dir"])
-                .arg(directory)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        }
-    })
+    URL.get_or_init(|| server::shared("SWIFTWATER_TEST_REGISTRY", "registry.sh"))
 }
 
 /// A request of the test's own, with the answer's status.

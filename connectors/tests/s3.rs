@@ -1,11 +1,13 @@
 //! The `files` source and sink on a real S3-compatible server.
 //!
-//! `SWIFTWATER_TEST_S3` names one with the bucket `test` (`scripts/s3.sh start` starts it); without
-//! it the tests have nothing to talk to and are left out.
+//! It is started by `scripts/s3.sh`, or named by `SWIFTWATER_TEST_S3`, and has the bucket `test`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
-use std::sync::Arc;
+#[path = "../../tests/support/server.rs"]
+mod server;
+
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
@@ -28,14 +30,12 @@ fn store(endpoint: &str) -> Value {
     })
 }
 
-/// A server, and a prefix of its own for each test.
-fn server(test: &str) -> Option<(String, String)> {
-    let Ok(endpoint) = std::env::var("SWIFTWATER_TEST_S3") else {
-        eprintln!("left out: SWIFTWATER_TEST_S3 names no server");
-        return None;
-    };
+/// The server's endpoint, and a prefix of its own for each test.
+fn endpoint(test: &str) -> (&'static str, String) {
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    let endpoint = ENDPOINT.get_or_init(|| server::shared("SWIFTWATER_TEST_S3", "s3.sh"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    Some((endpoint, format!("s3://test/{test}-{now}/")))
+    (endpoint, format!("s3://test/{test}-{now}/"))
 }
 
 fn node(role: Role, options: Value, format: &str) -> NodeConfig {
@@ -141,29 +141,29 @@ fn read(path: &str, format: &str, endpoint: &str) -> Option<Vec<i64>> {
 
 #[test]
 fn files_of_every_format_come_back_and_show_only_when_whole() {
-    let Some((endpoint, prefix)) = server("formats") else { return };
+    let (endpoint, prefix) = endpoint("formats");
     for format in ["json", "csv", "parquet", "arrow_ipc"] {
         let path = format!("{prefix}{format}/");
-        let options = json!({"path": path, "store": store(&endpoint)});
+        let options = json!({"path": path, "store": store(endpoint)});
         let mut sink = open_sink(&node(Role::Sink, options, format), 256 << 20).unwrap();
         write(sink.as_mut(), 1, rows(0..1000));
         assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 0);
-        assert_eq!(read(&path, format, &endpoint), None, "visible before the commit");
+        assert_eq!(read(&path, format, endpoint), None, "visible before the commit");
         finish(sink.as_mut(), 1);
-        assert_eq!(read(&path, format, &endpoint).unwrap(), (0..1000).collect::<Vec<i64>>());
+        assert_eq!(read(&path, format, endpoint).unwrap(), (0..1000).collect::<Vec<i64>>());
         let pattern =
             format!("{path}*Z-*.{}", if format == "arrow_ipc" { "arrow" } else { format });
-        assert_eq!(read(&pattern, format, &endpoint).unwrap().len(), 1000);
+        assert_eq!(read(&pattern, format, endpoint).unwrap().len(), 1000);
     }
 }
 
 #[test]
 fn a_large_file_goes_up_in_parts_within_little_memory() {
-    let Some((endpoint, prefix)) = server("large") else { return };
+    let (endpoint, prefix) = endpoint("large");
     for format in ["json", "parquet"] {
         let path = format!("{prefix}{format}/");
         let options = json!({
-            "path": path, "store": store(&endpoint), "compression": "none",
+            "path": path, "store": store(endpoint), "compression": "none",
             "roll": {"bytes": "60MiB", "every": "1h"}, "row_group_rows": 20_000,
         });
         let mut options = options;
@@ -178,7 +178,7 @@ fn a_large_file_goes_up_in_parts_within_little_memory() {
         }
         finish(sink.as_mut(), sequence);
         assert!(
-            read(&path, format, &endpoint).unwrap() == (0..400_000).collect::<Vec<i64>>(),
+            read(&path, format, endpoint).unwrap() == (0..400_000).collect::<Vec<i64>>(),
             "{format}"
         );
     }
@@ -186,20 +186,20 @@ fn a_large_file_goes_up_in_parts_within_little_memory() {
 
 #[test]
 fn a_sink_that_is_given_up_leaves_nothing_visible() {
-    let Some((endpoint, prefix)) = server("dropped") else { return };
-    let options = json!({"path": prefix, "store": store(&endpoint), "compression": "none"});
+    let (endpoint, prefix) = endpoint("dropped");
+    let options = json!({"path": prefix, "store": store(endpoint), "compression": "none"});
     let mut sink = open_sink(&node(Role::Sink, options, "json"), 256 << 20).unwrap();
     write(sink.as_mut(), 1, rows(0..60_000));
     write(sink.as_mut(), 2, rows(60_000..120_000));
     drop(sink);
-    assert_eq!(read(&prefix, "json", &endpoint), None);
+    assert_eq!(read(&prefix, "json", endpoint), None);
 }
 
 #[test]
 fn a_store_that_is_away_is_unavailable_and_a_wrong_key_too_and_neither_shows_the_secret() {
-    let Some((endpoint, prefix)) = server("away") else { return };
+    let (endpoint, prefix) = endpoint("away");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut wrong = store(&endpoint);
+    let mut wrong = store(endpoint);
     wrong["secret_access_key"] = "not-the-secret".into();
     for store in [store(&format!("http://{nobody}")), wrong] {
         let options = json!({"path": prefix, "store": store});

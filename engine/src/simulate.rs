@@ -9,6 +9,7 @@ mod rows;
 pub use rows::expected;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use swiftwater_config::topology::TestConfig;
@@ -28,8 +29,14 @@ pub const START: Timestamp = Timestamp(0);
 /// Trace id of dead letters in a test.
 const TRACE_ID: &str = "test";
 
-/// What each sink received, in order.
-pub type Received = BTreeMap<String, Vec<RecordBatch>>;
+/// What became of a test's rows.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// What each sink received, in order.
+    pub rows: BTreeMap<String, Vec<RecordBatch>>,
+    /// How many rows broke a rule, by node and rule, whatever became of them.
+    pub breaches: BTreeMap<(String, Arc<str>), usize>,
+}
 
 /// Runs one test's rows through a plan.
 ///
@@ -71,7 +78,10 @@ impl<'a> Simulation<'a> {
         Ok(Self {
             plan,
             operators: plan.nodes.iter().map(operator).collect::<Result<_>>()?,
-            received: sinks.map(|n| (n.name().to_owned(), Vec::new())).collect(),
+            received: Received {
+                rows: sinks.map(|n| (n.name().to_owned(), Vec::new())).collect(),
+                breaches: BTreeMap::new(),
+            },
             now: START,
         })
     }
@@ -90,13 +100,20 @@ impl<'a> Simulation<'a> {
     }
 
     fn take(&mut self, id: NodeId, node: &PlannedNode, input: usize, batch: Batch) -> Result<()> {
-        if let Some(received) = self.received.get_mut(node.name()) {
+        if let Some(received) = self.received.rows.get_mut(node.name()) {
             received.push(batch.records);
             return Ok(());
         }
         let Some(Some(operator)) = self.operators.get_mut(id) else {
             return Ok(());
         };
+        let most = operator.max_rows().max(1);
+        if batch.rows() > most {
+            return (0..batch.rows()).step_by(most).try_for_each(|from| {
+                let part = batch.records.slice(from, most.min(batch.rows() - from));
+                self.take(id, node, input, batch.with_records(part))
+            });
+        }
         let readings = batch.readings;
         let mut out = Output::at(self.now);
         if let Err(error) = operator.process(input, batch.clone(), &mut out) {
@@ -115,6 +132,10 @@ impl<'a> Simulation<'a> {
         mut out: Output,
         readings: Readings,
     ) -> Result<()> {
+        for (rule, rows) in out.take_breaches() {
+            let key = (node.name().to_owned(), rule);
+            *self.received.breaches.entry(key).or_default() += rows;
+        }
         let rejected = out.take_rejected();
         if let Some(letters) = self.dead_letters(node, &rejected)? {
             self.send(id, FromPort::Errors, &Batch::new(letters, readings))?;

@@ -4,6 +4,7 @@
 //! columns); what is left is a short chain of steps that run on each batch without its executor.
 
 mod lowering;
+mod operator;
 mod shape;
 
 use std::sync::Arc;
@@ -101,26 +102,11 @@ impl Query {
         Ok(Self { steps, schema, warnings })
     }
 
-    /// Columns of the result.
-    pub(crate) const fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// What `check` should tell the user.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
     /// Runs the query on the rows of one batch, adding the results to `out`.
     ///
     /// # Errors
     /// `Data` (`SW3201`) where a row cannot be evaluated.
-    pub(crate) fn run(
-        &self,
-        records: RecordBatch,
-        now: Timestamp,
-        out: &mut Vec<RecordBatch>,
-    ) -> Result<()> {
+    fn run(&self, records: RecordBatch, now: Timestamp, out: &mut Vec<RecordBatch>) -> Result<()> {
         run(&self.steps, records, now, out)
     }
 }

@@ -69,18 +69,19 @@ fn file(loader: &Loader, path: &Path, terminal: &mut Terminal, tally: &mut Tally
     let none = if plan.config.tests.is_empty() { ": no tests" } else { "" };
     terminal.line(&format!("{name}{none}"))?;
     for test in &plan.config.tests {
-        let problems =
-            judge(&plan, test).unwrap_or_else(|e| vec![format!("failed to {}", told(&e))]);
-        if problems.is_empty() {
+        let Verdict { problems, remarks } = judge(&plan, test).unwrap_or_else(|error| {
+            let problems = vec![format!("failed to {}", told(&error))];
+            Verdict { problems, remarks: Vec::new() }
+        });
+        let verdict = if problems.is_empty() {
             tally.passed += 1;
-            let ok = terminal.paint(Style::Good, "ok  ");
-            terminal.line(&format!("  {ok} {}", test.name))?;
-            continue;
-        }
-        tally.failed += 1;
-        let fail = terminal.paint(Style::Bad, "FAIL");
-        terminal.line(&format!("  {fail} {}", test.name))?;
-        for line in problems.iter().flat_map(|p| p.lines()) {
+            terminal.paint(Style::Good, "ok  ")
+        } else {
+            tally.failed += 1;
+            terminal.paint(Style::Bad, "FAIL")
+        };
+        terminal.line(&format!("  {verdict} {}", test.name))?;
+        for line in problems.iter().chain(&remarks).flat_map(|p| p.lines()) {
             let line = secrets.scrub(line);
             terminal.line(&format!("       {}", coloured(&line, terminal)))?;
         }
@@ -97,8 +98,16 @@ fn coloured(line: &str, terminal: &Terminal) -> String {
     }
 }
 
-/// Runs one test; returns what is not as expected.
-fn judge(plan: &Plan, test: &TestConfig) -> Result<Vec<String>> {
+/// What there is to say of one test.
+struct Verdict {
+    /// What is not as expected.
+    problems: Vec<String>,
+    /// What no sink shows.
+    remarks: Vec<String>,
+}
+
+/// Runs one test.
+fn judge(plan: &Plan, test: &TestConfig) -> Result<Verdict> {
     if let Some(step) = test.then.first() {
         return Err(Error::config("SW4205", format!("take the step `{step}`"))
             .with_hint("there are no steps yet: leave `then` out"));
@@ -106,8 +115,8 @@ fn judge(plan: &Plan, test: &TestConfig) -> Result<Vec<String>> {
     let received = simulate::run(plan, test)?;
     let mut problems = Vec::new();
     for (sink, expectation) in &test.expect {
-        let batches = received.get(sink).ok_or_else(|| {
-            let names: Vec<_> = received.keys().map(String::as_str).collect();
+        let batches = received.rows.get(sink).ok_or_else(|| {
+            let names: Vec<_> = received.rows.keys().map(String::as_str).collect();
             Error::config("SW4204", format!("expect rows of the unknown sink `{sink}`"))
                 .with_hint(format!("sinks: {}", names.join(", ")))
         })?;
@@ -117,5 +126,9 @@ fn judge(plan: &Plan, test: &TestConfig) -> Result<Vec<String>> {
         let found = compare::compare(&columns, expectation, &got)?;
         problems.extend(found.into_iter().map(|p| format!("sink `{sink}`: {p}")));
     }
-    Ok(problems)
+    let remarks = received.breaches.iter().map(|((node, rule), rows)| {
+        let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+        format!("{rows} broke the rule `{rule}` of `{node}`")
+    });
+    Ok(Verdict { problems, remarks: remarks.collect() })
 }

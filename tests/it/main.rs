@@ -3,7 +3,6 @@
 //! They run the built `swiftwater` against a real Apache Kafka; `support` starts what they need.
 
 #[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "tests that use the rest follow")]
 #[path = "../support/mod.rs"]
 mod support;
 

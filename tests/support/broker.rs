@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use super::server;
+
 /// A broker that is up.
 pub(crate) struct Broker {
     bootstrap: String,
-    /// `None` where the broker was given by the environment.
+    /// `None` where it is not this test's alone.
     own: Option<Own>,
 }
 
@@ -19,23 +20,10 @@ struct Own {
     addresses: BTreeMap<String, String>,
 }
 
-fn script(command: &str, directory: &Path, options: &[&str]) -> Output {
-    // Tests of a member crate stand one folder below the root.
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = if here.join("scripts").is_dir() { here.to_owned() } else { here.join("..") };
-    Command::new(root.join("scripts/kafka.sh"))
-        .arg(command)
-        .arg("--dir")
-        .arg(directory)
-        .args(options)
-        .output()
-        .expect("bash runs scripts/kafka.sh")
-}
+const SCRIPT: &str = "kafka.sh";
 
-fn expect_success(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "scripts/kafka.sh failed:\n{}", text(&output.stderr));
-    text(&output.stdout).trim().to_owned()
+fn script(command: &str, directory: &Path, options: &[&str]) -> String {
+    server::said(SCRIPT, &server::call(SCRIPT, command, directory, options))
 }
 
 impl Broker {
@@ -43,9 +31,9 @@ impl Broker {
     /// topics and groups.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Broker> = OnceLock::new();
-        SHARED.get_or_init(|| match std::env::var("SWIFTWATER_TEST_BROKERS") {
-            Ok(bootstrap) if !bootstrap.is_empty() => Self { bootstrap, own: None },
-            _ => Self::start(&[]),
+        SHARED.get_or_init(|| {
+            let bootstrap = server::shared("SWIFTWATER_TEST_BROKERS", SCRIPT);
+            Self { bootstrap, own: None }
         })
     }
 
@@ -57,8 +45,8 @@ impl Broker {
         let process = std::process::id().to_string();
         let mut all = vec!["--with", process.as_str()];
         all.extend(options);
-        let bootstrap = expect_success(&script("start", directory.path(), &all));
-        let status = expect_success(&script("status", directory.path(), &[]));
+        let bootstrap = script("start", directory.path(), &all);
+        let status = script("status", directory.path(), &[]);
         let addresses = status
             .lines()
             .filter_map(|line| line.split_once('='))
@@ -84,24 +72,24 @@ impl Broker {
 
     /// Stops the broker in order; its data and ports stay.
     pub(crate) fn stop(&self) {
-        expect_success(&script("stop", self.directory(), &["--keep"]));
+        script("stop", self.directory(), &["--keep"]);
     }
 
     /// Kills the broker with SIGKILL; its data and ports stay.
     pub(crate) fn kill(&self) {
-        expect_success(&script("kill", self.directory(), &[]));
+        script("kill", self.directory(), &[]);
     }
 
     /// Starts the broker again on the data and ports it had.
     pub(crate) fn start_again(&self) {
         let process = std::process::id().to_string();
-        let again = expect_success(&script("start", self.directory(), &["--with", &process]));
+        let again = script("start", self.directory(), &["--with", &process]);
         assert_eq!(again, self.bootstrap, "the broker kept its address");
     }
 
     /// Runs one of Kafka's own tools (`TopicCommand`, `AclCommand`) against the broker.
     pub(crate) fn tool(&self, arguments: &[&str]) -> String {
-        expect_success(&script("tool", self.directory(), arguments))
+        script("tool", self.directory(), arguments)
     }
 
     fn own(&self) -> &Own {
@@ -118,7 +106,8 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Some(own) = &self.own {
-            script("stop", own.directory.path(), &[]);
+            // Where that fails, `--with` stops the broker.
+            server::call(SCRIPT, "stop", own.directory.path(), &[]);
         }
     }
 }

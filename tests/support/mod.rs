@@ -14,6 +14,7 @@ mod http;
 mod process;
 mod prometheus;
 mod samples;
+mod server;
 mod topic;
 
 pub(crate) use broker::Broker;
@@ -22,4 +23,4 @@ pub(crate) use http::get;
 pub(crate) use process::{Launch, Swiftwater, swiftwater};
 pub(crate) use prometheus::{Prometheus, complaints};
 pub(crate) use samples::Samples;
-pub(crate) use topic::{Record, Topic, unique};
+pub(crate) use topic::{Record, Topic};

@@ -24,11 +24,6 @@ impl Samples {
         Self { all }
     }
 
-    /// Names of all series, histograms with their `_bucket`, `_sum` and `_count`.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().map(|sample| sample.name.as_str())
-    }
-
     /// Sum over the series of `name` that carry all of `labels`; `None` where there is none.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.matching(name, labels).map(|sample| sample.value).reduce(|a, b| a + b)

@@ -141,12 +141,7 @@ impl Stdout {
             Face::Lines(encoder, payloads) => {
                 payloads.clear();
                 encoder.encode(&batch.records, payloads)?;
-                let mut text = Vec::with_capacity(payloads.bytes.len() + payloads.ends.len());
-                for payload in payloads.iter() {
-                    text.extend_from_slice(payload);
-                    text.push(b'\n');
-                }
-                Ok(Some(text))
+                Ok(Some(payloads.lines()))
             }
             Face::Table(schema) => {
                 let options = table::format_options();

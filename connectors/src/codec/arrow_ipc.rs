@@ -120,7 +120,7 @@ struct ArrowIpcEncoder {
 impl Encoder for ArrowIpcEncoder {
     fn encode(&mut self, records: &RecordBatch, out: &mut Payloads) -> Result<()> {
         out.bytes.extend(stream(records, &self.options)?);
-        out.ends.push(out.bytes.len());
+        out.end();
         Ok(())
     }
 }

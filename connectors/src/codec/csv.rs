@@ -248,7 +248,7 @@ impl Encoder for CsvEncoder {
                 self.value(cell, row, &mut text);
                 self.syntax.write(&text, self.null.as_bytes(), &mut out.bytes);
             }
-            out.ends.push(out.bytes.len());
+            out.end();
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ impl Encoder for RawEncoder {
                 Values::Binary(values) => out.bytes.extend_from_slice(values.value(row)),
                 _ => return Err(Error::bug("encode another type as `raw`")),
             }
-            out.ends.push(out.bytes.len());
+            out.end();
         }
         Ok(())
     }

@@ -87,12 +87,7 @@ impl Preparer {
             return Err(Error::data("SW2024", "write a value that holds a line break as one line")
                 .with_hint("write JSON, CSV or Parquet"));
         }
-        let mut text = Vec::with_capacity(payloads.bytes.len() + payloads.ends.len());
-        for payload in payloads.iter() {
-            text.extend_from_slice(payload);
-            text.push(b'\n');
-        }
-        Ok(Prepared::Text(text))
+        Ok(Prepared::Text(payloads.lines()))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The broker and the topics that the tests of the whole program stand on.
-#![allow(dead_code, reason = "tests of the whole program use the rest")]
+#![expect(dead_code, reason = "the tests of the whole program use the rest")]
 
 #[path = "../../../tests/support/broker.rs"]
 mod broker;
 #[path = "../../../tests/support/deadline.rs"]
 mod deadline;
+#[path = "../../../tests/support/server.rs"]
+mod server;
 #[path = "../../../tests/support/topic.rs"]
 mod topic;
 

@@ -30,7 +30,8 @@ impl SourceOptions for Given {
     }
 }
 
-/// Refuses batches with a negative `n`, and repeats what it has seen at the end.
+/// Refuses batches with a negative `n`, counts odd ones as breaches, takes two rows at once, and
+/// repeats what it has seen at the end.
 #[derive(Deserialize, JsonSchema)]
 struct Picky {}
 
@@ -42,9 +43,15 @@ impl Operator for PickyOperator {
         if n.iter().flatten().any(|n| n < 0) {
             return Err(Error::data("SW3299", "take a negative number"));
         }
+        let odd = n.iter().flatten().filter(|n| n % 2 == 1).count();
+        out.count_breaches(&"even".into(), odd);
         self.0.push(batch.clone());
         out.emit(batch);
         Ok(())
+    }
+
+    fn max_rows(&self) -> usize {
+        2
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<()> {
@@ -116,7 +123,7 @@ fn rows_flow_to_the_end_and_bad_ones_to_their_sink() {
     let plan = plan(OnError::DeadLetter("bad".into()));
     let rows = json!([{"at": "1s"}, {"n": -2}, {"at": "3s", "n": 3, "raw": "ab"}]);
     let received = run(&plan, &test(rows)).unwrap();
-    let out = &received["out"];
+    let out = &received.rows["out"];
     let n: Vec<i64> = out
         .iter()
         .flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec())
@@ -126,11 +133,23 @@ fn rows_flow_to_the_end_and_bad_ones_to_their_sink() {
     assert_eq!(times.value(0), 1000, "`at` fills the event-time column");
     let raw: Vec<_> = out.iter().map(|b| b.column(2).as_binary::<i32>().clone()).collect();
     assert!(raw.iter().any(|r| r.iter().flatten().any(|bytes| bytes == b"ab")));
-    let bad = &received["bad"][0];
+    let bad = &received.rows["bad"][0];
     assert_eq!(bad.num_rows(), 1);
     assert_eq!(bad.column_by_name("code").unwrap().as_string::<i32>().value(0), "SW3299");
     let payload = bad.column_by_name("payload").unwrap().as_string::<i32>().value(0);
     assert!(payload.contains("-2"), "{payload}");
+}
+
+#[test]
+fn an_operator_gets_no_more_rows_than_it_takes_and_its_breaches_are_counted() {
+    let rows = json!((0..5).map(|n| json!({"n": n})).collect::<Vec<_>>());
+    let received = run(&plan(OnError::Fail), &test(rows)).unwrap();
+    let out = &received.rows["out"];
+    let sizes: Vec<_> = out.iter().take(out.len() / 2).map(RecordBatch::num_rows).collect();
+    assert!(sizes.iter().all(|rows| *rows <= 2), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 5);
+    let breaches: Vec<_> = received.breaches.iter().map(|((n, r), c)| (&**n, &**r, *c)).collect();
+    assert_eq!(breaches, [("picky", "even", 2)]);
 }
 
 #[test]

@@ -1,16 +1,11 @@
 //! `select`: computes, renames, reorders and leaves out columns.
 
-use std::sync::Arc;
-
 use datafusion_sql::sqlparser::ast::SelectItem;
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use swiftwater_engine::operator::Input;
-use swiftwater_engine::{
-    Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result,
-};
+use swiftwater_engine::{Error, NodeContext, OperatorOptions, OperatorPlan, Result};
 
 use crate::expression::{self, fault};
 use crate::query::Query;
@@ -112,12 +107,7 @@ sinks:
         };
         let items = texts.iter().map(|text| Ok((expression::item(text)?, text.as_str())));
         let items: Vec<(SelectItem, &str)> = items.collect::<Result<_>>()?;
-        let query = Arc::new(Query::columns(items, &input)?);
-        let (schema, warnings) = (Arc::clone(query.schema()), query.warnings().to_vec());
-        let make = Arc::new(move |_| {
-            Ok(Box::new(Select { query: Arc::clone(&query) }) as Box<dyn Operator>)
-        });
-        Ok(OperatorPlan { warnings, ..OperatorPlan::stateless(schema, make) })
+        Ok(Query::columns(items, &input)?.into_plan())
     }
 }
 
@@ -164,19 +154,6 @@ fn misplaced_except() -> Error {
 /// A column name as it stands in SQL, whatever characters it has.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-struct Select {
-    query: Arc<Query>,
-}
-
-impl Operator for Select {
-    fn process(&mut self, _input: Input, batch: Batch, out: &mut Output) -> Result<()> {
-        let mut results = Vec::with_capacity(1);
-        self.query.run(batch.records.clone(), out.now(), &mut results)?;
-        results.into_iter().for_each(|records| out.emit(batch.with_records(records)));
-        Ok(())
-    }
 }
 
 #[cfg(test)]

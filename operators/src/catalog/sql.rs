@@ -1,13 +1,8 @@
 //! `sql`: one SELECT over the rows of its input.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
-use swiftwater_engine::operator::Input;
-use swiftwater_engine::{
-    Batch, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result,
-};
+use swiftwater_engine::{NodeContext, OperatorOptions, OperatorPlan, Result};
 
 use crate::query::Query;
 
@@ -46,24 +41,7 @@ sinks:
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
         let input = cx.input()?;
         let node = cx.node.inputs.first().map_or("", |input| input.node.as_str());
-        let query = Arc::new(Query::select(&self.0, node, &input)?);
-        let (schema, warnings) = (Arc::clone(query.schema()), query.warnings().to_vec());
-        let make =
-            Arc::new(move |_| Ok(Box::new(Sql { query: Arc::clone(&query) }) as Box<dyn Operator>));
-        Ok(OperatorPlan { warnings, ..OperatorPlan::stateless(schema, make) })
-    }
-}
-
-struct Sql {
-    query: Arc<Query>,
-}
-
-impl Operator for Sql {
-    fn process(&mut self, _input: Input, batch: Batch, out: &mut Output) -> Result<()> {
-        let mut results = Vec::with_capacity(1);
-        self.query.run(batch.records.clone(), out.now(), &mut results)?;
-        results.into_iter().for_each(|records| out.emit(batch.with_records(records)));
-        Ok(())
+        Ok(Query::select(&self.0, node, &input)?.into_plan())
     }
 }
 

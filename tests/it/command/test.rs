@@ -42,6 +42,22 @@ fn a_test_that_fails_shows_the_difference() {
 }
 
 #[test]
+fn a_breach_that_is_only_counted_is_told() {
+    let rule =
+        "assert: {rules: [{name: dear, column: price, range: {min: 1000}}], on_breach: count}";
+    let counted = TOPOLOGY
+        .replace("filter: \"price >= 1000\"", rule)
+        .replace("{rows: [{bidder: 1, price: 2000, date_time: 0s}], count: 1}", "{count: 2}");
+    let called = call_on(&counted, &["test", "t.yaml"]);
+    let expected = "t.yaml
+  ok   cheap bids are left out
+       1 row broke the rule `dear` of `serious`
+1 passed, 0 failed
+";
+    assert_eq!((called.code, called.stdout.as_str()), (0, expected));
+}
+
+#[test]
 fn a_mistake_in_the_test_itself_is_told() {
     for (from, to, parts) in [
         ("{at: 14s, bidder: 2", "{at: 14s, bider: 2", ["bider", "bidder"]),

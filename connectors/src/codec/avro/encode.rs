@@ -79,7 +79,7 @@ impl Encoder for AvroEncoder {
             writer.row(&members, row, &mut out.bytes).map_err(|e| {
                 Error::data(codes::UNENCODABLE, format!("encode row {row} as `avro`: {e}"))
             })?;
-            out.ends.push(out.bytes.len());
+            out.end();
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ impl Encoder for JsonEncoder {
         for row in 0..records.num_rows() {
             out.bytes.extend_from_slice(prefix);
             object(&members, row, self.style, &mut out.bytes);
-            out.ends.push(out.bytes.len());
+            out.end();
         }
         Ok(())
     }

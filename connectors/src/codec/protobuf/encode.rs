@@ -96,7 +96,7 @@ impl Encoder for ProtobufEncoder {
             writer.row(&members, row, &mut out.bytes).map_err(|e| {
                 Error::data(codes::UNENCODABLE, format!("encode row {row} as `protobuf`: {e}"))
             })?;
-            out.ends.push(out.bytes.len());
+            out.end();
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! documented REST API. Not a registry to use.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::RegistryOptions;
+use crate::codec::Decoder;
 
 /// What the registry holds.
 #[derive(Default)]
@@ -47,7 +48,7 @@ type Shared = Arc<Mutex<Shelf>>;
 
 /// A registry that is served until it is dropped.
 pub(in crate::codec) struct Server {
-    pub(in crate::codec) shelf: Shared,
+    shelf: Shared,
     pub(in crate::codec) url: String,
     _runtime: tokio::runtime::Runtime,
 }
@@ -71,6 +72,36 @@ impl Server {
     /// Options that reach it.
     pub(in crate::codec) fn options(&self) -> RegistryOptions {
         serde_json::from_value(json!({ "url": self.url })).unwrap()
+    }
+
+    /// Options of a format that uses it, and what `more` adds.
+    pub(in crate::codec) fn format(&self, more: Value) -> Value {
+        let mut options = json!({ "registry": { "url": self.url } });
+        let Value::Object(more) = more else { panic!("options are an object") };
+        options.as_object_mut().unwrap().extend(more);
+        options
+    }
+
+    /// What it holds.
+    pub(in crate::codec) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap()
+    }
+}
+
+/// Fails unless each payload costs itself and not the good ones around it, also when it comes again.
+pub(in crate::codec) fn assert_each_costs_itself(
+    reader: &mut dyn Decoder,
+    good: &[u8],
+    cases: &[(Vec<u8>, &str, &str)],
+) {
+    for (payload, code, message) in cases {
+        for _ in 0..2 {
+            let decoded = reader.decode(&[Some(good), Some(payload), Some(good)]).unwrap();
+            assert_eq!(decoded.records.num_rows(), 2, "{code}");
+            let [rejected] = decoded.rejected.as_slice() else { panic!("{code}: not one") };
+            assert_eq!(rejected.code, *code, "{}", rejected.message);
+            assert!(rejected.message.contains(message), "{}", rejected.message);
+        }
     }
 }
 

@@ -13,14 +13,14 @@ fn registry(options: serde_json::Value) -> Result<Registry> {
 #[test]
 fn a_schema_is_fetched_once() {
     let server = Server::start();
-    let id = server.shelf.lock().unwrap().add("bids-value", &json!({ "schema": "\"string\"" }));
+    let id = server.shelf().add("bids-value", &json!({ "schema": "\"string\"" }));
     let registry = Registry::new(&server.options()).unwrap();
     for _ in 0..3 {
         let schema = registry.schema(id).unwrap().unwrap();
         assert_eq!((schema.language.as_str(), schema.text.as_str()), ("AVRO", "\"string\""));
         assert_eq!(registry.schema(77).unwrap(), None);
     }
-    assert_eq!(server.shelf.lock().unwrap().requests, 2);
+    assert_eq!(server.shelf().requests, 2);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn references_come_before_what_needs_them() {
     let refer =
         |name: &str, subject: &str| json!([{ "name": name, "subject": subject, "version": 1 }]);
     let id = {
-        let mut shelf = server.shelf.lock().unwrap();
+        let mut shelf = server.shelf();
         shelf.add("c", &json!({ "schema": "c" }));
         shelf.add("b", &json!({ "schema": "b", "references": refer("c.proto", "c") }));
         shelf.add("a", &json!({ "schema": "a", "references": refer("b.proto", "b") }))
@@ -56,7 +56,7 @@ fn an_outage_is_tried_again_and_a_refusal_is_not() {
     let server = Server::start();
     let registry = Registry::new(&server.options()).unwrap();
     let fail = |status: u16| {
-        server.shelf.lock().unwrap().status = Some(status);
+        server.shelf().status = Some(status);
         let error = registry.schema(1).unwrap_err();
         (error.kind, error.code)
     };
@@ -67,7 +67,7 @@ fn an_outage_is_tried_again_and_a_refusal_is_not() {
         assert_eq!(fail(status), (ErrorKind::Config, "SW3132"), "{status}");
     }
     // Nothing of this is remembered.
-    let mut shelf = server.shelf.lock().unwrap();
+    let mut shelf = server.shelf();
     shelf.status = None;
     shelf.add("s", &json!({ "schema": "\"int\"" }));
     drop(shelf);
@@ -90,7 +90,7 @@ fn nobody_there_and_no_registry_there_are_told_apart() {
 #[test]
 fn the_password_is_sent_and_never_shown() {
     let server = Server::start();
-    server.shelf.lock().unwrap().authorization = Some("Basic bWU6aHVudGVyMg==".to_owned());
+    server.shelf().authorization = Some("Basic bWU6aHVudGVyMg==".to_owned());
     let known = registry(json!({ "url": server.url, "username": "me", "password": "hunter2" }));
     assert_eq!(known.unwrap().schema(1).unwrap(), None);
     let wrong = registry(json!({ "url": server.url, "username": "me", "password": "hunter3" }));

@@ -11,9 +11,7 @@ fn write(server: &Server, more: Value) -> Result<Vec<Vec<u8>>> {
     let schema = schema(json!({"price": "int64!", "tags": "list<utf8>", "user": {"name": "utf8"}}));
     let row: &[u8] = br#"{"price":5,"tags":["a"],"user":{"name":"x"}}"#;
     let records = decode_all(&schema, &[row]).records;
-    let mut options = json!({ "registry": { "url": server.url } });
-    options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let make = encoder(serde_json::from_value(options).unwrap(), &schema, &CX)?;
+    let make = encoder(serde_json::from_value(server.format(more)).unwrap(), &schema, &CX)?;
     let mut out = Payloads::default();
     make()?.encode(&records, &mut out)?;
     Ok(out.iter().map(<[u8]>::to_vec).collect())
@@ -24,17 +22,14 @@ fn messages_name_a_schema_that_is_registered() {
     let server = Server::start();
     let payload = write(&server, json!({})).unwrap().remove(0);
     assert_eq!(payload[..5], [0, 0, 0, 0, 1]);
-    let registered = server.shelf.lock().unwrap().schemas[0].clone();
+    let registered = server.shelf().schemas[0].clone();
     assert_eq!(registered["schemaType"], "JSON");
     let text: Value = serde_json::from_str(registered["schema"].as_str().unwrap()).unwrap();
     assert_eq!(text["required"], json!(["price"]));
     assert_eq!(text["properties"]["tags"]["type"], json!(["array", "null"]));
     assert_eq!(text["properties"]["user"]["properties"]["name"]["type"], json!(["string", "null"]));
 
-    let mut reader = decoder_with(
-        &schema(json!({"price": "int64"})),
-        json!({ "registry": { "url": server.url } }),
-    );
+    let mut reader = decoder_with(&schema(json!({"price": "int64"})), server.format(json!({})));
     let decoded =
         reader.decode(&[Some(&payload), Some(&payload[5..]), Some(&payload[..3])]).unwrap();
     assert_eq!(crate::codec::json_rows(&decoded.records), [r#"{"price":5}"#]);
@@ -49,9 +44,9 @@ fn without_registration_the_newest_schema_is_named() {
     assert_eq!(write(&server, with.clone()).unwrap_err().code, "SW3123");
     for n in 0..3 {
         let schema = json!({ "schema": format!("{{\"title\":\"{n}\"}}"), "schemaType": "JSON" });
-        server.shelf.lock().unwrap().add("s", &schema);
+        server.shelf().add("s", &schema);
     }
     assert_eq!(write(&server, with).unwrap()[0][..5], [0, 0, 0, 0, 3]);
-    server.shelf.lock().unwrap().status = Some(500);
+    server.shelf().status = Some(500);
     assert_eq!(write(&server, json!({})).unwrap_err().kind, ErrorKind::Unavailable);
 }
