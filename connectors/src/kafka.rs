@@ -15,6 +15,7 @@ mod delivery;
 pub(crate) mod embedded;
 pub(crate) mod ends;
 pub(crate) mod envelope;
+mod everything;
 mod faults;
 mod ffi;
 pub(crate) mod keys;

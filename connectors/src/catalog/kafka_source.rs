@@ -28,6 +28,11 @@ use crate::kafka::source::{Design, KafkaSource, Subscription};
 /// group, and so are further processes that run the same topology: the group shares the partitions
 /// out and moves them when members come and go.
 ///
+/// Where the topology keeps state or is `exactly_once`, one process reads all partitions, those that
+/// come later included: the group then moves none of them and only shows how far the topology is
+/// (`group_protocol`, `assignment`, `instance_id` and `session_timeout` have no meaning there), and
+/// after a restart the offsets of the last snapshot count, not those of the group.
+///
 /// A group that has committed offsets goes on there; `start` is for one that has not. Where the
 /// records at a committed offset are gone, the topology stops and says so. With `until` the source
 /// is bounded: it ends when all partitions were read up to their ends.
@@ -206,6 +211,11 @@ sinks:
             backlog: Arc::default(),
         });
         let make = move |_| Ok(Box::new(KafkaSource::new(Arc::clone(&design))) as _);
-        Ok(SourcePlan { bounded, warnings, ..SourcePlan::new(schema, Arc::new(make)) })
+        Ok(SourcePlan {
+            bounded,
+            warnings,
+            replayable: true,
+            ..SourcePlan::new(schema, Arc::new(make))
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use swiftwater_engine::Position;
+use swiftwater_engine::{Position, Reading};
 
 use super::context::Split;
 
@@ -23,6 +23,10 @@ pub(super) struct Partition {
     next: AtomicI64,
     committed: AtomicI64,
     passed: AtomicBool,
+    caught_up: AtomicBool,
+    /// End of the log up to which the client has fetched all there was, though no record may lie
+    /// directly before it.
+    drained: AtomicI64,
 }
 
 impl Partition {
@@ -36,6 +40,8 @@ impl Partition {
             next: AtomicI64::new(next),
             committed: AtomicI64::new(committed),
             passed: AtomicBool::new(false),
+            caught_up: AtomicBool::new(false),
+            drained: AtomicI64::new(-1),
         }
     }
 
@@ -53,6 +59,7 @@ impl Partition {
         let fits = offset >= self.next.load(Ordering::Relaxed) && offset < self.end;
         if fits {
             self.next.store(offset + 1, Ordering::Release);
+            self.caught_up.store(false, Ordering::Release);
         } else if offset >= self.end {
             self.next.fetch_max(self.end, Ordering::AcqRel);
         }
@@ -87,6 +94,24 @@ impl Partition {
 
     pub(super) fn is_passed(&self) -> bool {
         self.passed.load(Ordering::Acquire)
+    }
+
+    /// Everything before the log's end at `end` was fetched, and nothing of it waits.
+    pub(super) fn drained_to(&self, end: i64) {
+        self.drained.store(end, Ordering::Release);
+    }
+
+    /// Compares what was handed over with the log, whose end is at `high` and of which the client
+    /// has come to `position` (which moves over markers of transactions too); -1 is not known.
+    pub(super) fn compare(&self, position: i64, high: i64) {
+        let come = self.next().max(position).max(self.drained.load(Ordering::Acquire));
+        let all = self.is_finished() || (high >= 0 && come >= high);
+        self.caught_up.store(all, Ordering::Release);
+    }
+
+    fn reading(&self) -> Reading {
+        let caught_up = self.caught_up.load(Ordering::Acquire);
+        Reading { split: Arc::clone(&self.label), caught_up }
     }
 
     /// Whether `offset` is to be committed; remembers that it was. With `again` also an offset that
@@ -144,6 +169,16 @@ impl Assignment {
         self.emptied.load(Ordering::Relaxed)
     }
 
+    /// How the instance stands with each partition, as of the last comparison with the log. An
+    /// instance without partitions has nothing to wait for.
+    pub(super) fn reading(&self) -> Vec<Reading> {
+        let owned = self.lock();
+        if owned.is_empty() {
+            return vec![Reading { split: "none".into(), caught_up: true }];
+        }
+        owned.values().map(|p| p.reading()).collect()
+    }
+
     /// The position after what was handed over.
     pub(super) fn position(&self) -> Position {
         Position(self.lock().values().map(|p| (p.label.to_string(), p.next())).collect())
@@ -167,6 +202,27 @@ mod tests {
         assert!(!p.take(12), "the records before the end were compacted away");
         assert!(p.is_finished());
         assert_eq!(p.next(), 9);
+    }
+
+    #[test]
+    fn a_partition_is_caught_up_until_the_next_record_comes() {
+        let p = partition(5, -1, i64::MAX);
+        let caught_up = || p.reading().caught_up;
+        p.compare(-1, -1);
+        assert!(!caught_up(), "the end of the log is not known yet");
+        p.compare(-1, 5);
+        assert!(caught_up());
+        assert!(p.take(5));
+        assert!(!caught_up(), "until it is compared again");
+        p.compare(6, 8);
+        assert!(!caught_up());
+        p.compare(8, 8);
+        assert!(caught_up(), "the last offsets are markers");
+        p.compare(6, 9);
+        assert!(!caught_up());
+        p.drained_to(9);
+        p.compare(6, 9);
+        assert!(caught_up(), "the last records were compacted away");
     }
 
     #[test]

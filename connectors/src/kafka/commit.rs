@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Offsets {
     pub(super) consumer: Arc<Consumer>,
     pub(super) assignment: Arc<Assignment>,
+    /// Whether the group has made us a member; otherwise the offsets only tell how far we are.
+    pub(super) is_member: bool,
 }
 
 impl Offsets {
@@ -42,6 +44,10 @@ impl Offsets {
                 Err(error) => error,
             };
             match error.rdkafka_error_code() {
+                Some(Code::IllegalGeneration | Code::UnknownMemberId) if !self.is_member => {
+                    tracing::warn!(%error, "offsets not committed: the group has members, who commit their own");
+                    return Ok(());
+                }
                 // They belong to somebody else, who reads them again from the last commit.
                 Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::NoOffset) => {
                     tracing::warn!(%error, "offsets left to the partitions' new owner");

@@ -71,6 +71,12 @@ impl Ends {
         self.lock().reached.insert(split);
     }
 
+    /// Partitions are read again from before their ends, as after a return to a snapshot.
+    pub(super) fn reopen(&self, splits: &[Split]) {
+        let mut known = self.lock();
+        known.reached.retain(|split| !splits.contains(split));
+    }
+
     /// Partitions that are not known to be read up to their end.
     pub(super) fn open(&self) -> Vec<Split> {
         let known = self.lock();

@@ -73,6 +73,27 @@ pub(super) fn membership(consumer: &Consumer) -> Option<Membership> {
     }
 }
 
+/// How far a consumer has come in a partition, and where the partition's log ended when the broker
+/// last answered a fetch: what the client knows by itself, without asking a broker. -1 is not known.
+pub(super) fn standing(consumer: &Consumer, topic: &str, partition: i32) -> (i64, i64) {
+    let Ok(topic) = CString::new(topic) else {
+        return (-1, -1);
+    };
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: client and name are alive; the list is ours until it is destroyed once, and its
+    // element lives as long as it.
+    unsafe {
+        let rk = consumer.client().native_ptr();
+        c::rd_kafka_get_watermark_offsets(rk, topic.as_ptr(), partition, &mut low, &mut high);
+        let list = c::rd_kafka_topic_partition_list_new(1);
+        let element = c::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), partition);
+        c::rd_kafka_position(rk, list);
+        let position = (*element).offset;
+        c::rd_kafka_topic_partition_list_destroy(list);
+        (position.max(-1), high.max(-1))
+    }
+}
+
 /// Hands a client the token of its OAUTHBEARER login, or the reason why there is none.
 pub(super) fn set_token(client: &Client<Context>, token: &Result<Token, String>) {
     const REASON: usize = 512;

@@ -37,6 +37,9 @@ struct Fetched {
     eof_offset: i64,
     hi_offset: i64,
     ls_offset: i64,
+    /// Messages that were fetched and wait to be taken.
+    #[serde(default)]
+    fetchq_cnt: i64,
 }
 
 /// Seconds of backlog of all instances of a node: the slowest counts.
@@ -59,6 +62,8 @@ struct Watch {
     stalled: bool,
     /// The client had fetched everything before the end already the last time.
     passed: bool,
+    /// The client had fetched everything there is already the last time.
+    drained: bool,
 }
 
 /// Follows the partitions of one instance.
@@ -136,13 +141,22 @@ impl Lag {
         if log_end >= 0 {
             self.metrics.lag(&p.label, behind);
         }
-        let fresh = Watch { next, since: now, emptied, stalled: false, passed: false };
+        let fresh =
+            Watch { next, since: now, emptied, stalled: false, passed: false, drained: false };
         let watch = self.watches.entry(p.label.to_string()).or_insert(fresh);
         let moved = (next - watch.next).max(0);
         // A rebalance makes the client fetch again what it held: once is not enough to believe it.
         let passed = fetched.eof_offset >= p.end && fetched.fetch_state == "active" && moved == 0;
         p.set_passed(passed && watch.passed);
         watch.passed = passed;
+        let drained = fetched.eof_offset >= log_end.max(0)
+            && fetched.fetchq_cnt == 0
+            && fetched.fetch_state == "active"
+            && moved == 0;
+        if drained && watch.drained {
+            p.drained_to(fetched.eof_offset);
+        }
+        watch.drained = drained;
         // No lag, a step forward or a reader that never ran dry: not the partition's fault.
         if behind == 0 || next != watch.next || emptied == watch.emptied {
             (watch.next, watch.since) = (next, now);

@@ -1,5 +1,6 @@
 //! The source's place in its consumer group: a thread that polls the group's queue whatever the
-//! rows are doing, and carries out what the group decides.
+//! rows are doing, and carries out what the group decides. A source that takes everything (see
+//! [`Everything`]) is no member of a group; the thread then looks for new partitions.
 //!
 //! A partition that shall go is first announced to the reader, which finishes and commits what was
 //! read of it; then, or when the deadline has passed, it is unassigned. A partition that is lost
@@ -19,6 +20,7 @@ use super::assignment::{Assignment, Partition, label};
 use super::bounds::{self, Start};
 use super::context::{Consumer, Note, Split};
 use super::ends::Ends;
+use super::everything::Everything;
 use super::faults;
 use super::ffi::{self, DataQueue};
 use super::lag::Lag;
@@ -108,6 +110,8 @@ pub(super) struct Member {
     pub(super) grace: Duration,
     /// Partitions that are ours and wait to be started, and when to try.
     pub(super) arriving: Option<(Vec<Split>, Instant)>,
+    /// Set where the partitions are not the group's to give.
+    pub(super) everything: Option<Everything>,
 }
 
 impl Member {
@@ -118,7 +122,8 @@ impl Member {
             self.turn();
             self.go_when_released();
             self.start_arrived();
-            if self.ends.is_some() && looked.elapsed() >= OTHERS {
+            self.look_for_newcomers();
+            if self.ends.is_some() && self.everything.is_none() && looked.elapsed() >= OTHERS {
                 looked = Instant::now();
                 self.look_at_others();
             }
@@ -224,8 +229,28 @@ impl Member {
         }
     }
 
-    fn assign(&mut self, splits: &[Split]) -> Result<()> {
-        let origins = self.start.resolve(&self.consumer, splits)?;
+    /// Partitions that were made since the start; a bounded source reads those of its start only.
+    fn look_for_newcomers(&mut self) {
+        let Some(everything) = self.everything.as_mut().filter(|_| self.ends.is_none()) else {
+            return;
+        };
+        if self.arriving.is_none() {
+            let new = everything.newcomers(&self.consumer, &self.node);
+            if !new.is_empty() {
+                self.arriving = Some((new, Instant::now()));
+            }
+        }
+    }
+
+    /// Finds out where partitions start, and reads them from there.
+    ///
+    /// # Errors
+    /// `Unavailable` where the brokers do not answer.
+    pub(super) fn assign(&mut self, splits: &[Split]) -> Result<()> {
+        let origins = match &self.everything {
+            None => self.start.resolve(&self.consumer, splits)?,
+            Some(all) => all.origins(&self.consumer, splits, &self.start)?,
+        };
         let all = origins.iter().map(|(split, origin)| {
             let first =
                 if origin.beginning { Offset::Beginning } else { Offset::Offset(origin.offset) };
@@ -234,6 +259,7 @@ impl Member {
         let list = list(all).map_err(|e| faults::failed("assign partitions", &e))?;
         let result = {
             let mut owned = self.assignment.lock();
+            let adds = !owned.is_empty();
             for (split, origin) in &origins {
                 self.queue.forward(&split.0, split.1);
                 let end = self.ends.as_ref().map_or(i64::MAX, |ends| ends.end(split));
@@ -245,10 +271,14 @@ impl Member {
             self.assignment.changed();
             match self.consumer.rebalance_protocol() {
                 RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
+                RebalanceProtocol::None if adds => self.consumer.incremental_assign(&list),
                 _ => self.consumer.assign(&list),
             }
         };
         result.map_err(|e| faults::failed("assign partitions", &e))?;
+        if let Some(everything) = &mut self.everything {
+            everything.started();
+        }
         self.metrics.rebalanced("assigned");
         self.queue.wake();
         let membership = ffi::membership(&self.consumer);
@@ -285,7 +315,8 @@ impl Member {
         }
     }
 
-    fn leave(&mut self) {
+    /// Leaves the group, and gives back what is assigned.
+    pub(super) fn leave(&mut self) {
         if let Err(error) = self.consumer.close_queue() {
             tracing::debug!(node = self.node.as_str(), %error, "leave the group");
             return;

@@ -13,12 +13,16 @@ use swiftwater_engine::{Error, Polled, Result, SourceContext};
 use super::assignment::{Assignment, Owned, Partition, label};
 use super::context::{Consumer, Split};
 use super::ends::Ends;
+use super::everything::GONE;
 use super::faults;
-use super::ffi::{DataQueue, Message, Messages};
+use super::ffi::{self, DataQueue, Message, Messages};
 use super::member::Desk;
 use super::rows::Rows;
 use super::source::{Design, Subscription};
 use super::topics::Directory;
+
+/// How often it is looked how far the partitions are from their ends, while rows come.
+const COMPARE: Duration = Duration::from_millis(50);
 
 /// Handle of a topic, and number of a partition.
 type Place = (usize, i32);
@@ -42,6 +46,8 @@ pub(super) struct Reader {
     pub(super) last: Option<(Place, Option<Arc<Partition>>)>,
     /// State of the assignment that `last` belongs to.
     pub(super) changes: u64,
+    /// When the partitions were last compared with their logs.
+    pub(super) compared: Instant,
 }
 
 impl Reader {
@@ -143,14 +149,34 @@ impl Reader {
         };
         let at = at.map_or_else(|| "?".into(), |offset| offset.to_string());
         Error::state("SW2116", format!("read `{topic}/{partition}` on from offset {at}: {holds}"))
-            .with_hint(
+            .with_hint(if self.cx.resume.is_some() {
+                GONE
+            } else {
                 "records were deleted before they were read, or the topic was made anew: set the \
-                 group's offsets with kafka-consumer-groups --reset-offsets, or use a new `group`",
-            )
+                 group's offsets with kafka-consumer-groups --reset-offsets, or use a new `group`"
+            })
+    }
+
+    /// Compares the partitions with their logs, as far as the client knows them by itself.
+    fn compare(&mut self) {
+        self.compared = Instant::now();
+        for partition in self.assignment.lock().values() {
+            let (position, high) =
+                ffi::standing(&self.consumer, &partition.topic, partition.number);
+            partition.compare(position, high);
+        }
     }
 
     /// Rows, if there are any within `wait`.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<Polled> {
+        let polled = self.poll_rows(wait)?;
+        if matches!(polled, Polled::Empty) || self.compared.elapsed() >= COMPARE {
+            self.compare();
+        }
+        Ok(polled)
+    }
+
+    fn poll_rows(&mut self, wait: Duration) -> Result<Polled> {
         if self.taken.is_empty() {
             self.take();
         }

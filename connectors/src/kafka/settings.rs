@@ -134,7 +134,7 @@ impl Group {
         all.extend(prefetch(cx.prefetch_bytes));
         let id = format!("swiftwater-{}-{}-{}", cx.topology, cx.node, cx.instance);
         all.push(("client.id", id));
-        if let Some(name) = &design.instance_id {
+        if let Some(name) = design.instance_id.as_ref().filter(|_| !cx.takes_all) {
             // Two members of one name would shut each other out.
             let own =
                 if cx.instances > 1 { format!("{name}-{}", cx.instance) } else { name.clone() };

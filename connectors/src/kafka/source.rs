@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use regex::Regex;
 use swiftwater_engine::metrics::NodeMetrics;
-use swiftwater_engine::{Commit, Error, Polled, Position, Result, Source, SourceContext};
+use swiftwater_engine::{Commit, Error, Polled, Position, Reading, Result, Source, SourceContext};
 
 use super::bounds::Start;
 use super::client::{Connection, not_created};
@@ -15,12 +15,14 @@ use super::columns::Columns;
 use super::commit::Offsets;
 use super::context::Consumer;
 use super::ends::Ends;
+use super::everything::Everything;
 use super::ffi::{DataQueue, Messages};
 use super::lag::{Backlog, Lag};
 use super::member::Member;
 use super::reader::Reader;
 use super::rows::{Rows, Tombstones};
 use super::settings;
+use super::topics::Directory;
 use crate::codec::MakeDecoder;
 use crate::event_time::EventTime;
 
@@ -72,7 +74,8 @@ impl KafkaSource {
         let consumer = Arc::new(consumer);
         let queue = Arc::new(DataQueue::new(Arc::clone(&consumer)));
         let (assignment, desk) = (Arc::default(), Arc::default());
-        let member = Member {
+        let rows = self.rows()?;
+        let mut member = Member {
             node: cx.node.clone(),
             consumer: Arc::clone(&consumer),
             queue: Arc::clone(&queue),
@@ -90,18 +93,15 @@ impl KafkaSource {
             ),
             grace: design.settings.grace(),
             arriving: None,
+            everything: None,
         };
+        if cx.takes_all {
+            self.take_all(&mut member, &brokers, &cx)?;
+        }
         let thread = thread::Builder::new()
             .name(format!("{}-group", cx.node))
             .spawn(move || member.run())
             .map_err(|e| Error::bug(format!("start the thread of the group: {e}")))?;
-        let rows = Rows {
-            decoder: (design.make_decoder)()?,
-            columns: design.columns.clone(),
-            schema: Arc::clone(&design.schema),
-            event_time: design.event_time,
-            tombstones: design.tombstones,
-        };
         let dropped = NodeMetrics::new(cx.metrics.all(), &cx.node);
         Ok(Reader {
             cx,
@@ -117,14 +117,46 @@ impl KafkaSource {
             taken: Vec::new(),
             last: None,
             changes: 0,
+            compared: Instant::now(),
         })
+    }
+
+    fn rows(&self) -> Result<Rows> {
+        let design = &self.design;
+        Ok(Rows {
+            decoder: (design.make_decoder)()?,
+            columns: design.columns.clone(),
+            schema: Arc::clone(&design.schema),
+            event_time: design.event_time,
+            tombstones: design.tombstones,
+        })
+    }
+
+    /// Starts this instance's share of all partitions, before anything is read: its position is
+    /// whole from the first epoch on.
+    fn take_all(&self, member: &mut Member, brokers: &str, cx: &SourceContext) -> Result<()> {
+        let design = &self.design;
+        let consumer = Arc::clone(&member.consumer);
+        let directory = Directory { consumer: &consumer, brokers, serves: true };
+        let mut everything = Everything::new(design, cx);
+        let all = everything.find(&directory, design.connection.is_embedded())?;
+        if let Some(ends) = &design.ends {
+            ends.resolve(&consumer, &all)?;
+        }
+        let share = everything.share(&all);
+        design.ends.iter().for_each(|ends| ends.reopen(&share));
+        member.everything = Some(everything);
+        member.assign(&share).inspect_err(|_| member.leave())
     }
 }
 
 impl Source for KafkaSource {
     fn open(&mut self, cx: SourceContext) -> Result<()> {
+        let takes_all = cx.takes_all;
         let open = self.connect(cx)?;
-        open.subscribe(&self.design)?;
+        if !takes_all {
+            open.subscribe(&self.design)?;
+        }
         self.open = Some(open);
         Ok(())
     }
@@ -154,7 +186,11 @@ impl Source for KafkaSource {
     fn committer(&self) -> Option<Arc<dyn Commit>> {
         let open = self.open.as_ref()?;
         let (consumer, assignment) = (Arc::clone(&open.consumer), Arc::clone(&open.assignment));
-        Some(Arc::new(Offsets { consumer, assignment }))
+        Some(Arc::new(Offsets { consumer, assignment, is_member: !open.cx.takes_all }))
+    }
+
+    fn reading(&self) -> Vec<Reading> {
+        self.open.as_ref().map(|open| open.assignment.reading()).unwrap_or_default()
     }
 
     fn release(&mut self) -> Result<()> {

@@ -88,11 +88,29 @@ impl Reader {
     }
 
     pub(crate) fn open_instance(plan: &SourcePlan, instance: usize, of: usize) -> Result<Self> {
+        Self::open_as(plan, (instance, of), false, None)
+    }
+
+    /// Opens an instance as stateful topologies do: it takes its share of all partitions.
+    pub(crate) fn open_all(
+        plan: &SourcePlan,
+        instance: (usize, usize),
+        resume: Option<Position>,
+    ) -> Result<Self> {
+        Self::open_as(plan, instance, true, resume)
+    }
+
+    fn open_as(
+        plan: &SourcePlan,
+        (instance, of): (usize, usize),
+        takes_all: bool,
+        resume: Option<Position>,
+    ) -> Result<Self> {
         let metrics = Metrics::new("test")?;
         let mut source = (plan.make)(instance)?;
         source.open(SourceContext {
-            resume: None,
-            takes_all: false,
+            resume,
+            takes_all,
             shared: Arc::default(),
             topology: "test".into(),
             node: "node".into(),
@@ -172,6 +190,12 @@ impl Reader {
 
     pub(crate) fn position(&self) -> Position {
         self.source.position()
+    }
+
+    /// How it stands with each partition: label and whether it is caught up.
+    pub(crate) fn reading(&self) -> BTreeMap<String, bool> {
+        let all = self.source.reading();
+        all.into_iter().map(|r| (r.split.to_string(), r.caught_up)).collect()
     }
 
     pub(crate) fn committer(&self) -> Arc<dyn Commit> {
