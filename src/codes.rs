@@ -5,6 +5,7 @@
 mod command;
 mod connectors;
 mod engine;
+mod epochs;
 mod formats;
 mod kafka;
 mod operators;
@@ -25,6 +26,7 @@ pub(crate) const RANGES: &[(&str, &str)] = &[
     ("SW40", "The engine"),
     ("SW41", "The command line"),
     ("SW42", "Tests inside a topology file"),
+    ("SW43", "Epochs and snapshots"),
     ("SW90", "Bugs"),
 ];
 
@@ -33,6 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
     let mut all: Vec<&'static Code> = [
         swiftwater_config::CODES,
         engine::CODES,
+        epochs::CODES,
         operators::CODES,
         connectors::CODES,
         kafka::CODES,

@@ -88,6 +88,7 @@ pub(crate) struct Memory {
     pub(crate) prefetch: u64,
     pub(crate) edges: u64,
     pub(crate) sinks: u64,
+    pub(crate) state: u64,
 }
 
 /// The word for a role.
@@ -125,7 +126,7 @@ impl Graph {
                 bytes: plan.memory.edge_bytes,
             }
         };
-        let [prefetch, edges, sinks] = plan.memory.parts().map(|(_, bytes)| bytes);
+        let [prefetch, edges, sinks, state] = plan.memory.parts().map(|(_, bytes)| bytes);
         Self {
             topology: plan.config.name.clone(),
             guarantee: plan.config.guarantee,
@@ -133,7 +134,7 @@ impl Graph {
             nodes: plan.nodes.iter().map(|n| node(plan, n)).collect(),
             tasks: plan.tasks.iter().map(task).collect(),
             edges: plan.links.iter().map(edge).collect(),
-            memory: Memory { budget: plan.memory.budget, prefetch, edges, sinks },
+            memory: Memory { budget: plan.memory.budget, prefetch, edges, sinks, state },
         }
     }
 }

@@ -116,7 +116,8 @@ pub struct CheckpointConfig {
     /// Time between two barriers.
     #[serde(default = "CheckpointConfig::default_interval")]
     pub interval: Duration,
-    /// URL of the object store that holds snapshots (`file:///…`, `s3://…`).
+    /// URL of the object store that holds snapshots (`file:///…`, `s3://…`), one directory for each
+    /// topology; a directory of this machine's user where it is left out.
     #[serde(default)]
     pub store: Option<String>,
 }
@@ -124,6 +125,19 @@ pub struct CheckpointConfig {
 impl CheckpointConfig {
     fn default_interval() -> Duration {
         Duration::from_secs(1)
+    }
+
+    /// The URL of the object store that holds snapshots: the given one, or a directory of this
+    /// machine's user (`$XDG_STATE_HOME/swiftwater`, else `~/.local/state/swiftwater`).
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        self.store.clone().unwrap_or_else(|| {
+            let set = |name| std::env::var(name).ok().filter(|v: &String| v.starts_with('/'));
+            let state = set("XDG_STATE_HOME")
+                .or_else(|| Some(format!("{}/.local/state", set("HOME")?)))
+                .unwrap_or_else(|| "/var/lib".to_owned());
+            format!("file://{state}/swiftwater")
+        })
     }
 }
 

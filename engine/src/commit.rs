@@ -32,7 +32,7 @@ pub trait CommitPoint: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable` where the outcome is unknown or the epoch was aborted: the engine starts again
-    /// from what [`CommitPoint::recover`] then says. `State` (`SW4210`) where a newer process of
+    /// from what [`CommitPoint::recover`] then says. `State` (`SW4310`) where a newer process of
     /// this topology has taken over.
     fn commit(&self, committed: &Committed, positions: &[(String, Position)]) -> Result<()>;
 }

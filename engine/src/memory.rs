@@ -9,6 +9,8 @@ use crate::plan::{Link, Planned, PlannedNode};
 const PREFETCH: u64 = 25;
 const EDGES: u64 = 20;
 const SINKS: u64 = 20;
+/// What state may take of the budget; where there is state, the queues have half their share.
+const STATE: u64 = 50;
 
 /// More than this in one edge only adds latency.
 const EDGE_BYTES_AT_MOST: u64 = 32 << 20;
@@ -30,6 +32,8 @@ pub struct MemoryPlan {
     pub edge_rows: usize,
     /// Most bytes one sink may hold unacknowledged.
     pub sink_bytes: usize,
+    /// Most bytes that the state of all nodes may take; 0 without state.
+    pub state_bytes: u64,
     sources: u64,
     edges: u64,
     sinks: u64,
@@ -52,25 +56,30 @@ impl MemoryPlan {
         let sinks = of_role(|p| matches!(p, Planned::Sink(_)));
         let edges = links.iter().map(|l| l.edges(nodes)).sum::<usize>() as u64;
         let budget = budget.0;
+        let stateful =
+            nodes.iter().any(|n| matches!(&n.planned, Planned::Operator(o) if o.stateful));
+        let (queues, state) = if stateful { (budget / 2, STATE) } else { (budget, 0) };
         Self {
             budget,
-            prefetch_bytes: to_usize(share(budget, PREFETCH, sources)),
-            edge_bytes: to_usize(share(budget, EDGES, edges).min(EDGE_BYTES_AT_MOST)),
+            prefetch_bytes: to_usize(share(queues, PREFETCH, sources)),
+            edge_bytes: to_usize(share(queues, EDGES, edges).min(EDGE_BYTES_AT_MOST)),
             edge_rows: EDGE_ROWS,
-            sink_bytes: to_usize(share(budget, SINKS, sinks)),
+            sink_bytes: to_usize(share(queues, SINKS, sinks)),
+            state_bytes: share(budget, state, 1),
             sources,
             edges,
             sinks,
         }
     }
 
-    /// Limits by part, for metrics and `swiftwater plan`: prefetch, edges, sinks.
+    /// Limits by part, for metrics and `swiftwater plan`: prefetch, edges, sinks, state.
     #[must_use]
-    pub fn parts(&self) -> [(&'static str, u64); 3] {
+    pub fn parts(&self) -> [(&'static str, u64); 4] {
         [
             ("prefetch", self.prefetch_bytes as u64 * self.sources),
             ("edges", self.edge_bytes as u64 * self.edges),
             ("sinks", self.sink_bytes as u64 * self.sinks),
+            ("state", self.state_bytes),
         ]
     }
 

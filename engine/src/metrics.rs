@@ -14,7 +14,9 @@ use std::sync::{Arc, OnceLock};
 
 use prometheus::core::Collector;
 use prometheus::proto::{Metric, MetricFamily};
-use prometheus::{CounterVec, Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 use swiftwater_config::SecretValues;
 
 use crate::error::{Error, Result};
@@ -49,6 +51,10 @@ pub struct Metrics {
     pub epoch_seconds: Arc<WeightedHistogram>,
     /// Time since the newest committed epoch's barrier was injected.
     pub epoch_age_seconds: Gauge,
+    /// Bytes of state written for epochs.
+    pub epoch_bytes: IntCounter,
+    /// Bytes of memory that the state of a node takes.
+    pub state_bytes: IntGaugeVec,
     /// Bytes of the budget by part: `budget`, `prefetch`, `edges`, `sinks`, `rss`.
     pub memory_bytes: IntGaugeVec,
     secrets: OnceLock<SecretValues>,
@@ -148,6 +154,8 @@ impl Metrics {
             unacknowledged_rows: f.gauges("swiftwater_sink_unacknowledged_rows", "Rows a sink has taken that are not durable yet.", &["sink"])?,
             epoch_seconds: f.keep(Ok(histogram::Single::new("swiftwater_epoch_seconds", "Barrier injected to epoch committed.")))?.0,
             epoch_age_seconds: f.keep(Gauge::new("swiftwater_epoch_age_seconds", "Time since the newest committed epoch's barrier was injected."))?,
+            epoch_bytes: f.keep(IntCounter::new("swiftwater_epoch_bytes_total", "Bytes of state written for epochs: it follows what changed."))?,
+            state_bytes: f.gauges("swiftwater_state_bytes", "Bytes of memory that the state of a node takes, at the last barrier.", &["node"])?,
             memory_bytes: f.gauges("swiftwater_memory_bytes", "Memory by part: budget, prefetch, edges and sinks are limits; rss is what the process takes.", &["part"])?,
             secrets: OnceLock::new(),
         })

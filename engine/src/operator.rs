@@ -74,6 +74,12 @@ pub trait Operator: Send {
         Vec::new()
     }
 
+    /// What the rows of the tables mean beyond their columns, such as `tumbling 10s`: stored state
+    /// of another layout is refused before the topology starts.
+    fn layout(&self) -> String {
+        String::new()
+    }
+
     /// Hands over what changed since the last call (or since the start), and forgets that it did.
     /// The cost follows what changed, not what is held.
     ///

@@ -15,7 +15,7 @@ use swiftwater_config::{
 
 use crate::dead_letter;
 use crate::error::Error;
-use crate::kind::{LATE_PORT, NodeContext, OperatorPlan, SinkPlan, SourcePlan};
+use crate::kind::{CommitPointPlan, LATE_PORT, NodeContext, OperatorPlan, SinkPlan, SourcePlan};
 use crate::memory::MemoryPlan;
 use crate::registry::Registry;
 use crate::stream::Stream;
@@ -173,6 +173,24 @@ impl Plan {
     #[must_use]
     pub fn has_snapshots(&self) -> bool {
         self.is_stateful() || self.is_exactly_once()
+    }
+
+    /// The external system in which epochs are committed; `None` where it is the object store of
+    /// the snapshots: that of a sink before that of a source, because outputs must be in it.
+    #[must_use]
+    pub fn commit_point(&self) -> Option<&CommitPointPlan> {
+        if !self.is_exactly_once() {
+            return None;
+        }
+        let sinks = self.nodes.iter().filter_map(|n| match &n.planned {
+            Planned::Sink(sink) => sink.commit_point.as_ref(),
+            _ => None,
+        });
+        let sources = self.nodes.iter().filter_map(|n| match &n.planned {
+            Planned::Source(source) => source.commit_point.as_ref(),
+            _ => None,
+        });
+        sinks.chain(sources).next()
     }
 
     /// Whether every source comes to an end by itself.

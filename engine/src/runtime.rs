@@ -1,15 +1,18 @@
 //! A topology at work: one thread for each task, one for epochs.
 
 mod chain;
+mod checkpoint;
 mod control;
 mod edge;
 mod epochs;
 mod exchange;
 mod fan_in;
 mod late;
+mod merger;
 mod operator_task;
 mod rejects;
 mod retry;
+mod sink_epoch;
 mod sink_task;
 mod snapshot;
 mod source_task;
@@ -66,13 +69,19 @@ impl Running {
             running.spawn(name, body)?;
         }
         let epochs = wired.epochs;
-        running.spawn(
-            "epochs".into(),
-            Box::new(move || {
+        let checkpoints = if plan.has_snapshots() {
+            Some(checkpoint::of_plan(plan, metrics, &control, &wired.shared)?)
+        } else {
+            None
+        };
+        let body = move || match checkpoints {
+            Some(checkpoints) => epochs.run_kept(checkpoints, &control),
+            None => {
                 epochs.run(&control);
                 Ok(())
-            }),
-        )?;
+            }
+        };
+        running.spawn("epochs".into(), Box::new(body))?;
         Ok(running)
     }
 

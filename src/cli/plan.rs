@@ -157,6 +157,7 @@ fn memory(graph: &Graph, terminal: &mut Terminal) -> Result<()> {
         ("read ahead by sources", memory.prefetch),
         ("waiting in edges", memory.edges),
         ("held by sinks", memory.sinks),
+        ("state", memory.state),
     ];
     let rest = memory.budget.saturating_sub(parts.iter().map(|(_, b)| b).sum());
     for (what, bytes) in parts.into_iter().chain([("batches at work and the process", rest)]) {

@@ -51,7 +51,7 @@ fn each_mistake_is_named_with_its_place_and_a_cure() {
         ("input: bids", "input: serious", &["6:", "SW0202"]),
         ("input: bids", "input: bids.high", &["6:", "SW0204", "high"]),
         ("name: good", "nmae: good", &["1:", "nmae", "name"]),
-        ("name: good", "name: good\nguarantee: exactly_once", &["2:", "SW0190"]),
+        ("name: good", "name: good\nguarantee: exactly_once", &["SW0223", "blackhole"]),
         ("  bids:\n", "  bids:\n    on_error: {dead_letter: nowhere}\n", &["4:", "nowhere"]),
         ("sinks:\n", "sinks:\n\t- x\n", &["8:"]),
     ];

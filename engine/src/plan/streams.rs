@@ -85,7 +85,7 @@ pub(super) fn check_node(
             "rows that replace earlier ones flow into the {role} kind `{}`, which takes each row for itself",
             node.kind
         );
-        found.push(Diagnostic::error("SW0210", &node.pointer, message).with_hint(
+        found.push(Diagnostic::error("SW0220", &node.pointer, message).with_hint(
             "write them to a sink that knows keys, or let the operator before give final results only",
         ));
     }
@@ -93,7 +93,7 @@ pub(super) fn check_node(
     if node.late.is_some() && !has_late {
         let message = format!("`{}` has no late rows", node.kind);
         found.push(
-            Diagnostic::error("SW0211", format!("{}/late", node.pointer), message)
+            Diagnostic::error("SW0221", format!("{}/late", node.pointer), message)
                 .with_hint("leave it out: only operators that wait for event time have late rows"),
         );
     }
@@ -120,13 +120,13 @@ pub(super) fn check_guarantee(
                 let message = format!("a `{kind}` source cannot be read again from a snapshot");
                 let why = if exactly_once { "`guarantee: exactly_once`" } else { "state" };
                 found.push(
-                    Diagnostic::error("SW0213", pointer, message)
+                    Diagnostic::error("SW0222", pointer, message)
                         .with_hint(format!("{why} needs a source such as `kafka`")),
                 );
             }
             Planned::Sink(sink) if exactly_once && !sink.exactly_once => {
                 let message = format!("a `{kind}` sink cannot be exactly-once");
-                found.push(Diagnostic::error("SW0214", pointer, message).with_hint(
+                found.push(Diagnostic::error("SW0223", pointer, message).with_hint(
                     "use `guarantee: at_least_once`, or a `kafka`, `postgres`, `redis` or `files` sink",
                 ));
             }
@@ -140,7 +140,7 @@ pub(super) fn check_guarantee(
         let systems: Vec<_> = systems.into_iter().collect();
         let message = format!("sinks commit in two systems: {}", systems.join(" and "));
         found.push(
-            Diagnostic::error("SW0215", "/guarantee", message)
+            Diagnostic::error("SW0224", "/guarantee", message)
                 .with_hint("a transaction spans one Kafka cluster: make two topologies of it"),
         );
     }

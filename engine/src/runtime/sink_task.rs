@@ -20,7 +20,8 @@ use crate::sink::{Sequence, Sink, SinkContext};
 /// How often an idle thread looks whether the topology was cancelled.
 const LOOK: Duration = Duration::from_millis(100);
 /// Shortest and longest wait for acknowledgements while nothing comes in.
-const ACK_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+pub(super) const ACK_WAIT: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(20));
 /// Beyond this many unacknowledged batches their readings are merged.
 const TRACKED: usize = 16_384;
 
@@ -56,6 +57,8 @@ pub(super) struct Progress {
     /// Barriers that wait for the batch before them: (last sequence, barrier).
     barriers: VecDeque<(Sequence, Barrier)>,
     quiet: u32,
+    /// Rows that are durable and not seen before their epoch is committed.
+    pub(super) unseen: Vec<(Readings, usize)>,
 }
 
 impl SinkTask {
@@ -79,6 +82,10 @@ impl SinkTask {
     }
 
     fn open(&mut self) -> Result<(), Stopped> {
+        let recovered = self.epochs.recovered(&self.control)?;
+        if self.context.exactly_once.is_some() {
+            self.context.exactly_once = Some(recovered.of_sink(self.metrics.node()));
+        }
         let (sink, context) = (&mut self.sink, &self.context);
         self.retry.until_done(&self.control, &self.metrics, || sink.open(context.clone()))?;
         self.control.opened(self.metrics.node());
@@ -154,7 +161,7 @@ impl SinkTask {
     }
 
     /// Looks at acknowledgements: latencies, dead letters, finished epochs.
-    fn follow(&mut self, wait: Duration) -> Result<(), Stopped> {
+    pub(super) fn follow(&mut self, wait: Duration) -> Result<(), Stopped> {
         if self.progress.is_clear() {
             return Ok(());
         }
@@ -174,7 +181,11 @@ impl SinkTask {
         }
         while let Some(taken) = self.progress.pop(durable) {
             readings = taken.readings;
-            self.context.metrics.acknowledged(&taken.readings, taken.rows, now);
+            if self.context.exactly_once.is_some() {
+                self.progress.hide(taken);
+            } else {
+                self.context.metrics.acknowledged(&taken.readings, taken.rows, now);
+            }
         }
         self.context.metrics.unacknowledged(self.progress.unacknowledged);
         let rejected = self.sink.take_rejected();
@@ -196,6 +207,9 @@ impl SinkTask {
     }
 
     fn barrier(&mut self, barrier: Barrier) -> Result<(), Stopped> {
+        if self.context.exactly_once.is_some() {
+            return self.stage(barrier);
+        }
         let (sink, control) = (&mut self.sink, &self.control);
         self.retry.until_done(control, &self.metrics, || sink.barrier(barrier))?;
         self.progress.barriers.push_back((self.progress.sequence, barrier));
@@ -229,8 +243,19 @@ impl SinkTask {
 
 impl Progress {
     /// Whether nothing waits for an acknowledgement.
-    fn is_clear(&self) -> bool {
+    pub(super) fn is_clear(&self) -> bool {
         self.taken.is_empty() && self.barriers.is_empty()
+    }
+
+    fn hide(&mut self, taken: Taken) {
+        let is_full = self.unseen.len() >= TRACKED;
+        match self.unseen.last_mut() {
+            Some((readings, rows)) if is_full => {
+                *readings = readings.union(taken.readings);
+                *rows += taken.rows;
+            }
+            _ => self.unseen.push((taken.readings, taken.rows)),
+        }
     }
 
     /// Whether `durable` is more than was known, or all that was taken.

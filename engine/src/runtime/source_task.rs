@@ -43,6 +43,13 @@ impl SourceTask {
 
     fn open(&mut self) -> Result<(), Stopped> {
         let recovered = self.epochs.recovered(&self.control)?;
+        let (node, instance) = (self.metrics.node(), self.context.instance);
+        self.injected = recovered.epoch();
+        self.context.resume = recovered.position(node, instance);
+        if let Some(watermarks) = &mut self.watermarks {
+            let splits = recovered.watermarks(node, instance);
+            watermarks.restore(&splits, self.control.clock.now());
+        }
         self.snapshots.restore(&recovered, &mut self.chain)?;
         let (source, context) = (&mut self.source, &self.context);
         let open = || source.open(context.clone());
@@ -123,7 +130,8 @@ impl SourceTask {
         let sealed = self.chain.barrier(barrier)?;
         self.epochs.sealed(self.snapshots.task, barrier.epoch, sealed);
         self.injected = barrier.epoch;
-        self.epochs.injected(self.id, barrier.epoch, position);
+        let watermarks = self.watermarks.as_ref().map(Watermarks::of_splits).unwrap_or_default();
+        self.epochs.injected(self.id, barrier.epoch, position, watermarks);
         Ok(())
     }
 
@@ -150,10 +158,17 @@ impl SourceTask {
     fn end(&mut self) -> Result<(), Stopped> {
         self.control.says(self.metrics.node(), "ended; waiting for sinks");
         let position = self.source.position();
-        self.chain.end()?;
+        if !self.epochs.are_kept() {
+            self.chain.end()?;
+        }
         self.epochs.ended(self.id, position);
         // The source stays in its group until its last offsets are committed.
         while !self.epochs.is_committed(Epoch::MAX) && !self.control.is_cancelled() {
+            if self.epochs.are_kept()
+                && let Some(barrier) = self.epochs.requested(self.injected)
+            {
+                self.inject(barrier)?;
+            }
             match self.source.poll_while_ending() {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(node = self.metrics.node(), %error, "end source"),
@@ -161,6 +176,9 @@ impl SourceTask {
             if self.control.pause(Duration::from_millis(5)).is_err() {
                 break;
             }
+        }
+        if self.epochs.are_kept() {
+            self.chain.end()?;
         }
         Ok(())
     }

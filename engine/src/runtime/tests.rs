@@ -1,6 +1,7 @@
 //! Whole topologies on kinds of their own: what is committed, what arrives, what a failure does.
 
 mod deaf;
+mod kept;
 mod kinds;
 
 use std::sync::Arc;

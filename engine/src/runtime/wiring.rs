@@ -1,6 +1,6 @@
 //! From a plan to threads: edges made, chains put together, each task given its ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use swiftwater_config::OnError;
@@ -9,7 +9,7 @@ use super::Body;
 use super::chain::{Chain, ChainNode, Link, Target};
 use super::control::Control;
 use super::edge::{Bounds, Receiver, edge};
-use super::epochs::Epochs;
+use super::epochs::{Epochs, Parties};
 use super::exchange::Outlet;
 use super::fan_in::FanIn;
 use super::late::LateRows;
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::kind::{SinkPlan, SourcePlan};
 use crate::metrics::{EdgeMetrics, Metrics, NodeMetrics, SinkMetrics, SourceMetrics};
 use crate::plan::{Exchange, FromPort, NodeId, Plan, Planned, PlannedNode, TaskPlan};
-use crate::sink::SinkContext;
+use crate::sink::{ExactlyOnce, SinkContext};
 use crate::source::SourceContext;
 
 /// Rows a batch should have while the topology keeps up.
@@ -35,6 +35,7 @@ const BATCH_ROWS: usize = 8192;
 pub(super) struct Wired {
     pub(super) tasks: Vec<(String, Body)>,
     pub(super) epochs: Arc<Epochs>,
+    pub(super) shared: Arc<Shared>,
 }
 
 struct Wiring<'a> {
@@ -59,7 +60,8 @@ pub(super) fn wire(plan: &Plan, metrics: &Arc<Metrics>, control: &Arc<Control>) 
     let sources = instances(|p| matches!(p, Planned::Source(_)));
     let sinks = instances(|p| matches!(p, Planned::Sink(_)));
     let interval = plan.config.checkpoint.interval.0;
-    let epochs = Arc::new(Epochs::new(sources, sinks, interval, Arc::clone(metrics)));
+    let parties = plan.has_snapshots().then(|| parties(plan));
+    let epochs = Arc::new(Epochs::new(sources, sinks, interval, Arc::clone(metrics), parties));
     let mut wiring = Wiring {
         plan,
         metrics,
@@ -80,7 +82,35 @@ pub(super) fn wire(plan: &Plan, metrics: &Arc<Metrics>, control: &Arc<Control>) 
             tasks.push(wiring.task(task, instance)?);
         }
     }
-    Ok(Wired { tasks, epochs: wiring.epochs })
+    Ok(Wired { tasks, epochs: wiring.epochs, shared: wiring.shared })
+}
+
+/// Who takes part in an epoch that is kept, in the order in which tasks are made.
+fn parties(plan: &Plan) -> Parties {
+    let mut parties = Parties {
+        sources: Vec::new(),
+        tasks: BTreeMap::new(),
+        sinks: Vec::new(),
+        exactly_once: plan.is_exactly_once(),
+    };
+    for task in &plan.tasks {
+        let Some(node) = task.nodes.first().and_then(|head| plan.nodes.get(*head)) else {
+            continue;
+        };
+        for instance in 0..task.instances {
+            match &node.planned {
+                Planned::Sink(_) => parties.sinks.push(node.name().to_owned()),
+                Planned::Operator(_) => {
+                    parties.tasks.insert(parties.tasks.len(), instance);
+                }
+                Planned::Source(_) => {
+                    parties.sources.push((node.name().to_owned(), instance));
+                    parties.tasks.insert(parties.tasks.len(), instance);
+                }
+            }
+        }
+    }
+    parties
 }
 
 impl Wiring<'_> {
@@ -165,7 +195,7 @@ impl Wiring<'_> {
             epochs: Arc::clone(&self.epochs),
             control: Arc::clone(self.control),
             metrics: self.metrics_of(head)?,
-            snapshots: self.snapshots(),
+            snapshots: self.snapshots(instance, node.parallelism),
             watermarks: node.config.event_time.as_ref().map(Watermarks::new),
             retry: Retry::new(&plan.config.retry),
             injected: 0,
@@ -178,16 +208,20 @@ impl Wiring<'_> {
             inputs: FanIn::new(self.receivers.remove(&(head, instance)).unwrap_or_default(), true),
             chain: self.chain(task, instance)?,
             epochs: Arc::clone(&self.epochs),
-            snapshots: self.snapshots(),
+            snapshots: self.snapshots(instance, self.instances(head)),
             control: Arc::clone(self.control),
             metrics: self.metrics_of(head)?,
         };
         Ok(Box::new(move || task.run()))
     }
 
-    fn snapshots(&mut self) -> TaskSnapshots {
+    fn snapshots(&mut self, instance: usize, instances: usize) -> TaskSnapshots {
         self.tasks += 1;
-        TaskSnapshots { task: self.tasks - 1 }
+        TaskSnapshots { task: self.tasks - 1, instance, instances }
+    }
+
+    fn instances(&self, node: NodeId) -> usize {
+        self.plan.nodes.get(node).map_or(1, |n| n.parallelism)
     }
 
     fn sink_task(&mut self, head: NodeId, sink: &SinkPlan) -> Result<Body> {
@@ -201,7 +235,7 @@ impl Wiring<'_> {
             clock: self.control.clock.clone(),
             metrics: SinkMetrics::new(self.metrics, node.name()),
             shared: Arc::clone(&self.shared),
-            exactly_once: None,
+            exactly_once: plan.is_exactly_once().then(ExactlyOnce::default),
         };
         let id = self.sinks;
         self.sinks += 1;
@@ -210,8 +244,11 @@ impl Wiring<'_> {
             id,
             sink: (sink.make)().map_err(|e| e.at_node(node.name()))?,
             context,
-            // Without state to keep in step a sink need not hold back its faster inputs.
-            inputs: FanIn::new(self.receivers.remove(&(head, 0)).unwrap_or_default(), false),
+            // Without epochs to keep apart a sink need not hold back its faster inputs.
+            inputs: FanIn::new(
+                self.receivers.remove(&(head, 0)).unwrap_or_default(),
+                plan.is_exactly_once(),
+            ),
             rejects: self.rejects(head, &node.config.on_error, 0, &metrics),
             epochs: Arc::clone(&self.epochs),
             control: Arc::clone(self.control),

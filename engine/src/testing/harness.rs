@@ -63,7 +63,7 @@ impl Harness {
     /// What the kind says about its options (`Config`).
     pub fn plan<O: OperatorOptions>(options: Value, inputs: &[SchemaRef]) -> Result<Self> {
         let node = node::<O>(options, inputs.len());
-        let streams: Vec<Stream> = inputs.iter().map(|schema| stream_of(schema)).collect();
+        let streams: Vec<Stream> = inputs.iter().map(stream_of).collect();
         let cx = NodeContext { topology: "test", node: &node, inputs, streams: &streams };
         let options: O = serde_json::from_value(node.options.clone())
             .map_err(|e| Error::config("SW0110", format!("read the options: {e}")))?;

@@ -36,19 +36,19 @@ pub(super) fn world(name: &str) -> Arc<World> {
     Arc::clone(worlds.entry(name.to_owned()).or_default())
 }
 
-fn schema() -> SchemaRef {
+pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]))
 }
 
-fn values(batch: &Batch) -> Vec<i64> {
+pub(super) fn values(batch: &Batch) -> Vec<i64> {
     batch.records.column(0).as_primitive::<Int64Type>().values().to_vec()
 }
 
 /// Counts from 0 to `count`.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Count {
-    count: i64,
-    batch: i64,
+    pub(super) count: i64,
+    pub(super) batch: i64,
 }
 
 struct Counting {
@@ -85,6 +85,9 @@ impl Commit for Recorder {
 impl Source for Counting {
     fn open(&mut self, cx: SourceContext) -> Result<()> {
         self.next = cx.instance as i64;
+        if let Some(at) = cx.resume.as_ref().and_then(|p| p.0.get("0")) {
+            self.next = *at;
+        }
         self.step = cx.instances as i64;
         Ok(())
     }

@@ -1,0 +1,444 @@
+//! How an epoch is kept: the state that tasks sealed and what sinks staged become durable under a
+//! manifest, then one commit makes it true, then what older epochs left is cleared away.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use swiftwater_config::RetryConfig;
+
+use crate::clock::Timestamp;
+use crate::commit::{CommitPoint, Committed, Shared};
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::failpoint;
+use crate::kind::CommitContext;
+use crate::message::Epoch;
+use crate::metrics::Metrics;
+use crate::plan::{Plan, Planned};
+use crate::sink::Staged;
+use crate::snapshot::{
+    Contents, Manifest, NodeState, SourceState, Store, TableState, encode, part_name,
+};
+use crate::state::{TableDelta, TableSpec};
+
+use super::control::Control;
+use super::merger::Merger;
+use super::snapshot::{Recovered, Sealed};
+
+/// Directory of the commits where the store itself is the commit point.
+const COMMITS: &str = "commits";
+/// What was committed last, for a reader's eye and to notice that the commit point lost its memory.
+const LAST: &str = "committed.json";
+
+/// What a plan says of a stateful node.
+#[derive(Clone)]
+pub(super) struct NodeLayout {
+    pub(super) kind: String,
+    pub(super) layout: String,
+    pub(super) tables: Vec<TableSpec>,
+}
+
+/// Everything that tasks said about one epoch.
+pub(super) struct Finished {
+    pub(super) epoch: Epoch,
+    /// By node and instance.
+    pub(super) sources: Vec<(String, usize, SourceState)>,
+    /// What each task sealed, with its instance.
+    pub(super) sealed: Vec<(usize, Vec<Sealed>)>,
+    pub(super) sinks: BTreeMap<String, Staged>,
+}
+
+/// Keeps epochs.
+pub(super) struct Checkpoints {
+    pub(super) topology: String,
+    pub(super) store: Arc<Store>,
+    /// `None` where the store is the commit point.
+    pub(super) commit_point: Option<Arc<dyn CommitPoint>>,
+    pub(super) layouts: HashMap<String, NodeLayout>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Tells files of this process from those of others.
+    pub(super) run: String,
+    pub(super) control: Arc<Control>,
+    pub(super) retry: RetryConfig,
+    /// Most bytes that the state of all nodes may take.
+    pub(super) state_budget: u64,
+    pub(super) merger: Merger,
+    /// The last committed manifest and its name.
+    pub(super) last: Option<(String, Manifest)>,
+    /// Files of the epoch before the last, which nothing refers to any more.
+    pub(super) unneeded: BTreeSet<String>,
+}
+
+impl Checkpoints {
+    /// Fences earlier processes and finds what the last committed epoch left behind.
+    pub(super) fn recover(&mut self) -> Result<Recovered> {
+        let committed = match &self.commit_point {
+            Some(point) => self.patiently(|| point.recover())?,
+            None => self.patiently(|| self.last_commit())?,
+        };
+        self.check_pointer(committed.as_ref())?;
+        let Some(committed) = committed else {
+            self.sweep(&Manifest::default(), "")?;
+            return Ok(Recovered { manifest: None, store: Some(Arc::clone(&self.store)) });
+        };
+        let manifest = Manifest::read(&self.store, &committed.manifest)?;
+        self.check_layouts(&manifest)?;
+        self.sweep(&manifest, &committed.manifest)?;
+        tracing::info!(epoch = committed.epoch, manifest = committed.manifest, "recovered");
+        self.last = Some((committed.manifest, manifest.clone()));
+        Ok(Recovered { manifest: Some(manifest), store: Some(Arc::clone(&self.store)) })
+    }
+
+    fn last_commit(&self) -> Result<Option<Committed>> {
+        let names = self.store.list(COMMITS)?;
+        let epoch = |name: &String| name.rsplit('/').next()?.parse::<Epoch>().ok();
+        let Some((epoch, name)) = names.iter().filter_map(|n| Some((epoch(n)?, n))).max() else {
+            return Ok(None);
+        };
+        let manifest = self.store.get(name)?.unwrap_or_default();
+        let manifest = String::from_utf8_lossy(&manifest).into_owned();
+        Ok(Some(Committed { epoch, manifest }))
+    }
+
+    /// The store remembers a commit that the commit point has forgotten: its offsets expired, or
+    /// the topics were made anew.
+    fn check_pointer(&self, committed: Option<&Committed>) -> Result<()> {
+        let Some(bytes) = self.store.get(LAST)? else {
+            return Ok(());
+        };
+        let last: Manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+        let found = committed.map_or(0, |c| c.epoch);
+        if found >= last.epoch {
+            return Ok(());
+        }
+        let message = format!(
+            "go on after epoch {}, which {} remembers: the commit point remembers {}",
+            last.epoch,
+            self.store.url(),
+            committed.map_or_else(|| "none".to_owned(), |c| format!("epoch {}", c.epoch)),
+        );
+        Err(Error::state("SW4324", message).with_hint(
+            "the offsets of the topology's group expired or were deleted: to start anew delete its \
+             snapshots with `swiftwater state reset`",
+        ))
+    }
+
+    /// State that the nodes of today cannot take is refused before anything runs.
+    fn check_layouts(&self, manifest: &Manifest) -> Result<()> {
+        for (node, state) in &manifest.nodes {
+            let Some(now) = self.layouts.get(node) else {
+                tracing::warn!(node, "its state is left behind: the topology has no such node");
+                continue;
+            };
+            let tables = state.tables.iter().find_map(|(name, table)| {
+                let Some(spec) = now.tables.iter().find(|s| s.name == name) else {
+                    return Some(format!("it has a table `{name}` that is not known any more"));
+                };
+                table.misfit(spec)
+            });
+            let kind = (state.kind != now.kind)
+                .then(|| format!("it is of a `{}`, the node is a `{}` now", state.kind, now.kind));
+            let layout = (state.layout != now.layout)
+                .then(|| format!("it is of `{}`, the node is `{}` now", state.layout, now.layout));
+            if let Some(why) = kind.or(layout).or(tables) {
+                return Err(Error::state("SW4325", format!("go on from its state: {why}"))
+                    .at_node(node)
+                    .with_hint(
+                        "undo the change, or give the node another name to start it without state",
+                    ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears away what earlier processes wrote and never committed.
+    fn sweep(&self, manifest: &Manifest, name: &str) -> Result<()> {
+        let needed: BTreeSet<&str> = manifest.files().chain([name]).collect();
+        for directory in ["state", "epochs"] {
+            for file in self.store.list(directory)? {
+                if !needed.contains(file.as_str()) {
+                    self.store.delete(&file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps an epoch; when this returns, it is committed.
+    pub(super) fn keep(&mut self, finished: Finished) -> Result<()> {
+        let epoch = finished.epoch;
+        let positions: Vec<_> = finished
+            .sources
+            .iter()
+            .map(|(node, _, state)| (node.clone(), state.position.clone()))
+            .collect();
+        let name = Manifest::name(epoch, &self.run);
+        let manifest = self.manifest(finished)?;
+        failpoint("state_written");
+        self.patiently(|| manifest.write(&self.store, &name))?;
+        failpoint("manifest_written");
+        let committed = Committed { epoch, manifest: name.clone() };
+        match &self.commit_point {
+            Some(point) => point.commit(&committed, &positions)?,
+            None => self.commit_in_store(&committed)?,
+        }
+        failpoint("committed");
+        self.clear(name, manifest);
+        Ok(())
+    }
+
+    /// Calls the store until it answers, within the retry budget.
+    fn patiently<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+        let since = Instant::now();
+        let mut pause = self.retry.initial.0;
+        loop {
+            let error = match call() {
+                Err(error) if error.kind == ErrorKind::Unavailable => error,
+                other => return other,
+            };
+            if since.elapsed() > self.retry.budget.0 || self.control.pause(pause).is_err() {
+                return Err(error);
+            }
+            if pause == self.retry.initial.0 {
+                tracing::warn!(%error, "the store of snapshots is away, trying again");
+            }
+            pause = (pause * 2).min(self.retry.max.0).max(Duration::from_millis(1));
+        }
+    }
+
+    fn commit_in_store(&self, committed: &Committed) -> Result<()> {
+        let name = format!("{COMMITS}/{:012}", committed.epoch);
+        let ours = || bytes::Bytes::from(committed.manifest.clone());
+        let created = self.patiently(|| self.store.create(&name, ours()))?;
+        // An earlier try of ours may have succeeded without our hearing of it.
+        if !created && self.patiently(|| self.store.get(&name))? != Some(ours()) {
+            let message = format!("commit epoch {}: another process did", committed.epoch);
+            return Err(Error::state("SW4310", message)
+                .with_hint("a newer process of this topology has taken over; this one stops"));
+        }
+        for old in self.store.list(COMMITS)? {
+            let number = old.rsplit('/').next().and_then(|n| n.parse::<Epoch>().ok());
+            if number.is_some_and(|n| n + 1 < committed.epoch) {
+                self.store.delete(&old)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the epoch leaves behind: the last manifest with the changes.
+    fn manifest(&mut self, finished: Finished) -> Result<Manifest> {
+        let mut manifest = match &self.last {
+            Some((name, last)) => Manifest { previous: Some(name.clone()), ..last.clone() },
+            None => Manifest::new(&self.topology),
+        };
+        manifest.epoch = finished.epoch;
+        manifest.created = chrono::Utc::now().timestamp_millis();
+        manifest.sinks = finished.sinks;
+        manifest.sources.clear();
+        for (node, instance, state) in finished.sources {
+            manifest.sources.entry(node).or_default().insert(instance, state);
+        }
+        for (node, layout) in &self.layouts {
+            let state = manifest.nodes.entry(node.clone()).or_default();
+            state.kind.clone_from(&layout.kind);
+            state.layout.clone_from(&layout.layout);
+            state.watermark = None;
+        }
+        manifest.nodes.retain(|node, _| self.layouts.contains_key(node));
+        let (mut written, mut held) = (0, BTreeMap::<String, usize>::new());
+        for (instance, nodes) in finished.sealed {
+            for sealed in nodes {
+                *held.entry(sealed.node.clone()).or_default() += sealed.held;
+                if let Some(layout) = self.layouts.get(&sealed.node)
+                    && let Some(state) = manifest.nodes.get_mut(&sealed.node)
+                {
+                    let keep = Keep { checkpoints: self, layout, epoch: finished.epoch, instance };
+                    written += keep.node(state, sealed)?;
+                }
+            }
+        }
+        self.install_merged(&mut manifest);
+        self.show(&held, written);
+        self.check_budget(&held)?;
+        Ok(manifest)
+    }
+
+    /// Puts merged files in the place of those they were made of, and asks for the next merge.
+    fn install_merged(&mut self, manifest: &mut Manifest) {
+        if let Some(merged) = self.merger.take() {
+            let table = manifest.nodes.get_mut(&merged.node);
+            if let Some(table) = table.and_then(|n| n.tables.get_mut(merged.table)) {
+                let at = table.parts.iter().position(|p| merged.files.first() == Some(&p.file));
+                table.parts.retain(|p| !merged.files.contains(&p.file));
+                if let (Some(at), Some(part)) = (at, merged.part) {
+                    table.parts.insert(at.min(table.parts.len()), part);
+                }
+            }
+        }
+        for (node, state) in &manifest.nodes {
+            let Some(layout) = self.layouts.get(node) else {
+                continue;
+            };
+            for spec in &layout.tables {
+                if let Some(table) = state.tables.get(spec.name) {
+                    self.merger.offer(node, spec, table, manifest.epoch);
+                }
+            }
+        }
+    }
+
+    fn show(&self, held: &BTreeMap<String, usize>, written: usize) {
+        for (node, bytes) in held {
+            let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
+            self.metrics.state_bytes.with_label_values(&[node]).set(bytes);
+        }
+        self.metrics.epoch_bytes.inc_by(written as u64);
+    }
+
+    fn check_budget(&self, held: &BTreeMap<String, usize>) -> Result<()> {
+        let total: usize = held.values().sum();
+        if total as u64 <= self.state_budget {
+            return Ok(());
+        }
+        let (node, bytes) =
+            held.iter().max_by_key(|(_, bytes)| **bytes).unwrap_or((&self.topology, &0));
+        let message = format!(
+            "keep the state in memory: it takes {}, `{node}` alone {}, and {} are its share of `memory`",
+            swiftwater_config::ByteSize(total as u64),
+            swiftwater_config::ByteSize(*bytes as u64),
+            swiftwater_config::ByteSize(self.state_budget),
+        );
+        Err(Error::state("SW4326", message).with_hint(
+            "give the topology more `memory`, a shorter `ttl` or smaller windows; the last epoch is kept",
+        ))
+    }
+
+    /// Remembers what was committed, and deletes what only the epoch before the last needed: that
+    /// one stays, because the outcome of a commit may be learnt after the fact.
+    fn clear(&mut self, name: String, manifest: Manifest) {
+        let now: BTreeSet<&str> = manifest.files().chain([name.as_str()]).collect();
+        let before: BTreeSet<String> = self
+            .last
+            .iter()
+            .flat_map(|(name, last)| {
+                last.files().chain([name.as_str()]).map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect();
+        let gone: Vec<String> = self
+            .unneeded
+            .iter()
+            .filter(|f| !before.contains(*f) && !now.contains(f.as_str()))
+            .cloned()
+            .collect();
+        for file in gone {
+            if let Err(error) = self.store.delete(&file) {
+                tracing::warn!(%error, "clear an old snapshot away");
+            }
+        }
+        self.unneeded = before.into_iter().filter(|f| !now.contains(f.as_str())).collect();
+        let last = Manifest {
+            epoch: manifest.epoch,
+            created: manifest.created,
+            ..Manifest::new(&self.topology)
+        };
+        if self.commit_point.is_some()
+            && let Err(error) = last.write(&self.store, LAST)
+        {
+            tracing::warn!(%error, "note the last commit");
+        }
+        self.last = Some((name, manifest));
+    }
+}
+
+/// What keeps the epochs of a plan.
+pub(super) fn of_plan(
+    plan: &Plan,
+    metrics: &Arc<Metrics>,
+    control: &Arc<Control>,
+    shared: &Arc<Shared>,
+) -> Result<Checkpoints> {
+    let store = Arc::new(Store::open(&plan.config.checkpoint.store_url(), &plan.config.name)?);
+    let mut layouts = HashMap::new();
+    for node in &plan.nodes {
+        if let Planned::Operator(operator) = &node.planned
+            && operator.stateful
+        {
+            let instance = (operator.make)(0).map_err(|e| e.at_node(node.name()))?;
+            let layout = NodeLayout {
+                kind: node.config.kind.clone(),
+                layout: instance.layout(),
+                tables: instance.tables(),
+            };
+            layouts.insert(node.name().to_owned(), layout);
+        }
+    }
+    let context = CommitContext {
+        topology: plan.config.name.clone(),
+        shared: Arc::clone(shared),
+        retry_budget: plan.config.retry.budget.0,
+    };
+    let commit_point = plan.commit_point().map(|point| (point.make)(&context)).transpose()?;
+    let run = control.trace_id.clone();
+    Ok(Checkpoints {
+        topology: plan.config.name.clone(),
+        commit_point,
+        layouts,
+        metrics: Arc::clone(metrics),
+        control: Arc::clone(control),
+        retry: plan.config.retry.clone(),
+        state_budget: plan.memory.state_bytes,
+        merger: Merger::new(Arc::clone(&store), run.clone()),
+        store,
+        run,
+        last: None,
+        unneeded: BTreeSet::new(),
+    })
+}
+
+/// Writes the state that one node of one task sealed.
+struct Keep<'a> {
+    checkpoints: &'a Checkpoints,
+    layout: &'a NodeLayout,
+    epoch: Epoch,
+    instance: usize,
+}
+
+impl Keep<'_> {
+    /// Adds what changed to `state`; returns the bytes that were written for it.
+    fn node(&self, state: &mut NodeState, sealed: Sealed) -> Result<usize> {
+        let lowest = |a: Option<i64>, b: Timestamp| Some(a.map_or(b.0, |a| a.min(b.0)));
+        if let Some(watermark) = sealed.watermark {
+            state.watermark = lowest(state.watermark, watermark);
+        }
+        let mut written = 0;
+        for delta in sealed.deltas {
+            let spec = self.layout.tables.iter().find(|s| s.name == delta.table);
+            let spec = spec.ok_or_else(|| {
+                Error::bug(format!("seal a table `{}` that was not declared", delta.table))
+            })?;
+            let table =
+                state.tables.entry(spec.name.to_owned()).or_insert_with(|| TableState::new(spec));
+            table.expired_below = table.expired_below.max(delta.expired_below);
+            written += self.table(table, spec, delta)?;
+            table.drop_expired();
+        }
+        Ok(written)
+    }
+
+    fn table(&self, table: &mut TableState, spec: &TableSpec, delta: TableDelta) -> Result<usize> {
+        let deleted = delta.deleted.filter(|d| d.num_rows() > 0);
+        if delta.rows.num_rows() == 0 && deleted.is_none() {
+            return Ok(0);
+        }
+        let Self { checkpoints, epoch, instance, .. } = *self;
+        let node = checkpoints.layouts.iter().find(|(_, l)| std::ptr::eq(*l, self.layout));
+        let node = node.map_or("", |(node, _)| node.as_str());
+        let name = part_name(node, spec.name, epoch, instance, &checkpoints.run);
+        let contents = Contents { rows: delta.rows, deleted };
+        let (part, bytes) = encode(&contents, spec, (name, instance, epoch))?;
+        checkpoints.patiently(|| checkpoints.store.put(&part.file, bytes.clone()))?;
+        let size = part.bytes;
+        table.parts.push(part);
+        Ok(size)
+    }
+}
