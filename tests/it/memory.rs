@@ -106,6 +106,7 @@ sinks:
         all(bids.committed(bids.name()))
     });
     assert!(highest < MEMORY, "{} MiB of {} MiB", highest >> 20, MEMORY >> 20);
+    println!("highest resident memory {} MiB of {} MiB", highest >> 20, MEMORY >> 20);
     // The latency that is reported is the one there was: at least the dead time, at most all of it.
     let metrics = process.metrics();
     let latency = metrics.quantile("swiftwater_e2e_latency_seconds", 0.5, &[("sink", "hook")]);
@@ -114,5 +115,4 @@ sinks:
     assert_eq!(process.drain(Duration::from_secs(60)), 143, "{}", process.log());
     let missing = seen.lock().unwrap().iter().filter(|s| !**s).count();
     assert_eq!(missing, 0);
-    println!("highest resident memory {} MiB of {} MiB", highest >> 20, MEMORY >> 20);
 }

@@ -259,15 +259,25 @@ pub struct EdgeMetrics {
     pub capacity: IntGauge,
     /// Seconds senders were parked.
     pub blocked: Counter,
+    /// The same of all edges of the sending node: seconds it was backpressured.
+    pub backpressured: Counter,
     /// Seconds batches waited.
     pub wait: Arc<WeightedHistogram>,
 }
 
 impl EdgeMetrics {
-    /// Binds the label of the edge, such as `bids->serious`.
+    /// Counts a slice of the time a sender is parked. It is counted while it passes, because an
+    /// outage may park a sender for hours.
+    pub fn parked(&self, slice: Duration) {
+        self.blocked.inc_by(slice.as_secs_f64());
+        self.backpressured.inc_by(slice.as_secs_f64());
+    }
+
+    /// Binds the label of the edge, such as `bids->serious`, and that of the node that sends, `bids`.
     #[must_use]
-    pub fn new(all: &Arc<Metrics>, edge: &str) -> Self {
+    pub fn new(all: &Arc<Metrics>, from: &str, edge: &str) -> Self {
         Self {
+            backpressured: all.operator_seconds.with_label_values(&[from, "backpressured"]),
             rows: all.edge_rows.with_label_values(&[edge]),
             bytes: all.edge_bytes.with_label_values(&[edge]),
             capacity: all.edge_capacity.with_label_values(&[edge]),

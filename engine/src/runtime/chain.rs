@@ -82,7 +82,6 @@ impl Chain {
             return Ok(());
         };
         let parked = head.rejects.handle(rejected, batch.readings, &self.control)?;
-        head.metrics.spent(State::Backpressured, parked);
         self.parked += parked;
         Ok(())
     }
@@ -145,7 +144,6 @@ impl Chain {
             }
             let parked = node.rejects.handle(&out.take_rejected(), readings, &self.control)?;
             let late = node.late.handle(out.take_late(), node.watermark, &self.control)?;
-            node.metrics.spent(State::Backpressured, parked + late.parked);
             self.parked += parked + late.parked;
             for (port, batch) in late.typed {
                 self.emit(index, port, batch)?;
@@ -181,9 +179,7 @@ impl Chain {
             match target {
                 Target::Node(node) => next.push(*node),
                 Target::Outlet(outlet) => {
-                    let parked = outlet.send(batch.clone(), &self.control)?;
-                    node.metrics.spent(State::Backpressured, parked);
-                    self.parked += parked;
+                    self.parked += outlet.send(batch.clone(), &self.control)?;
                 }
             }
         }

@@ -88,7 +88,7 @@ impl Sender {
                 }
                 Err(SendTimeoutError::Timeout(parcel)) => {
                     parked += LOOK;
-                    self.credit.metrics.blocked.inc_by(LOOK.as_secs_f64());
+                    self.credit.metrics.parked(LOOK);
                     parcel
                 }
             };
@@ -118,7 +118,7 @@ impl Sender {
                 Err(poisoned) => poisoned.into_inner().0,
             };
             let slice = from.elapsed();
-            credit.metrics.blocked.inc_by(slice.as_secs_f64());
+            credit.metrics.parked(slice);
             parked += slice;
         }
         waiting.rows += rows;
@@ -194,7 +194,7 @@ mod tests {
 
     fn small_edge(rows: usize, bytes: usize) -> (Sender, Receiver, Arc<Metrics>) {
         let metrics = Metrics::new("test").unwrap();
-        let (tx, rx) = edge(Bounds { rows, bytes }, EdgeMetrics::new(&metrics, "a->b"));
+        let (tx, rx) = edge(Bounds { rows, bytes }, EdgeMetrics::new(&metrics, "a", "a->b"));
         (tx, rx, metrics)
     }
 
@@ -219,6 +219,27 @@ mod tests {
             assert!(matches!(rx.try_receive(), Some(Message::Batch(_))));
             assert!(matches!(rx.try_receive(), Some(Message::Barrier(_))));
         }
+    }
+
+    #[test]
+    fn a_parked_sender_is_seen_while_it_is_parked() {
+        let control = Arc::new(Control::new("test", Duration::ZERO));
+        let (tx, _rx, metrics) = small_edge(10, usize::MAX);
+        tx.send(rows(0, 10), &control).unwrap();
+        let inner = Arc::clone(&control);
+        let sends = move || tx.send(rows(10, 10), &inner).is_err();
+        let thread = std::thread::Builder::new().spawn(sends).unwrap();
+        let node = crate::metrics::NodeMetrics::new(&metrics, "a");
+        for _ in 0..2000 {
+            if node.seconds()[1] > 0.0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let [_, backpressured, _] = node.seconds();
+        assert!(backpressured > 0.0 && !thread.is_finished());
+        control.cancel();
+        assert!(thread.join().unwrap());
     }
 
     #[test]

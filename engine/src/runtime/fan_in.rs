@@ -263,7 +263,8 @@ mod tests {
     fn inputs(count: usize, aligned: bool) -> (Vec<Sender>, FanIn) {
         let metrics = Metrics::new("test").unwrap();
         let bounds = Bounds { rows: usize::MAX, bytes: usize::MAX };
-        let edges = (0..count).map(|i| edge(bounds, EdgeMetrics::new(&metrics, &i.to_string())));
+        let edges =
+            (0..count).map(|i| edge(bounds, EdgeMetrics::new(&metrics, "a", &i.to_string())));
         let (senders, receivers): (Vec<_>, Vec<_>) = edges.unzip();
         (senders, FanIn::new(receivers.into_iter().enumerate().collect(), aligned))
     }

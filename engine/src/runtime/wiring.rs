@@ -134,7 +134,8 @@ impl Wiring<'_> {
                 for taker in takers {
                     let bounds =
                         Bounds { rows: plan.memory.edge_rows, bytes: plan.memory.edge_bytes };
-                    let (tx, rx) = edge(bounds, EdgeMetrics::new(self.metrics, &label));
+                    let metrics = EdgeMetrics::new(self.metrics, name(link.from), &label);
+                    let (tx, rx) = edge(bounds, metrics);
                     senders.push(tx);
                     self.receivers.entry((link.to, taker)).or_default().push((link.input, rx));
                 }
