@@ -3,15 +3,22 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# The demo gets Ctrl-C itself and drains; that is how it is meant to end.
+demo() {
+  # Without --quiet here: a first build takes minutes, and says what it does.
+  cargo build --release
+  trap : INT
+  cargo run --quiet --release -- demo "$@" || [ $? -eq 130 ]
+}
+
 case "${1:-embedded}" in
-  embedded) exec cargo run --quiet --release -- demo ;;
+  embedded) demo ;;
   real)
     directory=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
-    # The demo gets Ctrl-C itself and drains; the broker goes after it.
     trap '"$here/kafka.sh" stop --dir "$directory"' EXIT
-    trap : INT
     brokers=$("$here/kafka.sh" start --dir "$directory" --with $$)
-    cargo run --quiet --release -- demo --brokers "$brokers"
+    demo --brokers "$brokers"
     ;;
   *) echo "demo.sh: KAFKA is embedded or real, not ${1@Q}" >&2; exit 2 ;;
 esac

@@ -23,6 +23,7 @@ pub(crate) const RANGES: &[(&str, &str)] = &[
     ("SW30", "Batches"),
     ("SW31", "Message formats"),
     ("SW32", "Operators at run time"),
+    ("SW33", "Event time"),
     ("SW40", "The engine"),
     ("SW41", "The command line"),
     ("SW42", "Tests inside a topology file"),

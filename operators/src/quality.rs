@@ -9,14 +9,14 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::{Error, dead_letter};
 
 pub(crate) use batch_rule::BatchRule;
 pub(crate) use row_rule::{Demand, RowRule};
 
 /// What happens when a rule is broken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Breach {
     /// The row is set aside as `on_error` of the node says.

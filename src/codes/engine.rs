@@ -1,12 +1,67 @@
-//! Codes of the engine at run time.
+//! Codes of the engine: what it finds in the graph, and at run time.
 
 use super::Code;
 
 pub(super) const CODES: &[Code] = &[
     (
+        "SW0203",
+        "A node has more or fewer inputs than its kind takes.",
+        "Most kinds take one: put a `union` before them to join several. `union` takes two or more.",
+    ),
+    (
+        "SW0204",
+        "The port of an input does not exist, or leads nowhere.",
+        "The hint lists the outputs of that node. Dead letters are no port to read from: name the sink in `on_error` of the node that sets records aside.",
+    ),
+    (
+        "SW0206",
+        "A sink has a `parallelism`.",
+        "A sink runs on one task: remove it. The nodes before it may have one.",
+    ),
+    (
+        "SW0207",
+        "`partition_by` has no effect.",
+        "It spreads rows over the node's tasks: set `parallelism` above 1, or remove it.",
+    ),
+    (
+        "SW0208",
+        "The inputs of a sink have different columns.",
+        "Give dead letters and rows sinks of their own; bring rows of several nodes together in a `union` or `select`.",
+    ),
+    (
+        "SW0209",
+        "`memory` is so small that little is left beside the process itself.",
+        "Give it what the hint says, or more.",
+    ),
+    (
+        "SW0215",
+        "`exactly_once` is asked of sinks that commit in different systems.",
+        "A transaction spans one Kafka cluster: make two topologies of it.",
+    ),
+    (
+        "SW0290",
+        "A kind has a remark about its options.",
+        "The message says what to expect; the topology runs.",
+    ),
+    (
+        "SW0330",
+        "A kind needs the event time of its input, which has none.",
+        "Name the column at the source, `event_time: {column: date_time}`, and keep it in every `select` on the way.",
+    ),
+    (
         "SW3000",
         "A batch could not be processed as columns.",
         "The cause is in the message. If the columns are as declared, this is a bug: please report it.",
+    ),
+    (
+        "SW3301",
+        "A row has no event time: its column is null.",
+        "Correct the producer, or set such rows aside with `on_error` of the source.",
+    ),
+    (
+        "SW3302",
+        "A row came after the watermark had passed its event time.",
+        "Raise `out_of_orderness` where such rows shall count; `late` of the node says what becomes of them.",
     ),
     (
         "SW4001",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_config::{ByteSize, Duration, Secret};
 use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan};
 
@@ -82,7 +82,7 @@ fn idempotency_key() -> String {
 }
 
 /// Methods that carry rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HttpMethod {
     /// The endpoint takes the rows in.
@@ -93,7 +93,7 @@ pub enum HttpMethod {
 }
 
 /// What a request holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpBody {
     /// A JSON array of rows (`application/json`).

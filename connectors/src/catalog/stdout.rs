@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::{
     Barrier, Batch, Clock, Error, ErrorKind, NodeContext, Result, Sequence, Sink, SinkContext,
     SinkOptions, SinkPlan,
@@ -44,7 +44,7 @@ impl Default for StdoutOptions {
 }
 
 /// How rows appear.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
     /// One line for each row.

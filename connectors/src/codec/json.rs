@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_config::ByteSize;
 use swiftwater_engine::{Error, Result};
 
@@ -75,7 +75,7 @@ pub struct JsonOptions {
 }
 
 /// What a nullable column gets whose field is absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// Null.
@@ -86,7 +86,7 @@ pub enum Missing {
 }
 
 /// What happens to a field that is no column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownFields {
     /// It is skipped.
@@ -97,7 +97,7 @@ pub enum UnknownFields {
 }
 
 /// How timestamps are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Timestamps {
     /// As text, `2026-01-31T09:26:56.123Z`; years beyond 9999 as integers.
@@ -108,7 +108,7 @@ pub enum Timestamps {
 }
 
 /// How nulls are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nulls {
     /// As `null`.

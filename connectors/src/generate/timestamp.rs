@@ -5,12 +5,12 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::column::{Column, Rows, Timeline, array};
 
 /// Resolution of the timestamp.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     /// Seconds.

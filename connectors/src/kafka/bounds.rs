@@ -7,7 +7,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::{Error, Result};
 
 use super::context::{Consumer, Split};
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) type Offsets = BTreeMap<String, i64>;
 
 /// Where a group starts that has committed no offsets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(transform = crate::variant_docs::describe_variants)]
 pub enum Start {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::SinkContext;
 
 /// Memory that librdkafka takes for a record beside its payload, with a short key.
@@ -15,7 +15,7 @@ const BYTES_AT_MOST: usize = 64 << 20;
 const BATCH_BYTES: usize = 1_000_000;
 
 /// Which partition a record goes to that names none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Partitioner {
     /// By the key's hash, as Java's producer does; without a key, one after the other for a while
@@ -47,7 +47,7 @@ impl Partitioner {
 }
 
 /// How batches of records are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
     /// Not at all.

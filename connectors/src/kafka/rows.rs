@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::batch::Span;
 use swiftwater_engine::dead_letter::{Origin, Rejected};
 use swiftwater_engine::{Batch, Error, Readings, Result, Split, Timestamp};
@@ -18,7 +18,7 @@ use crate::codec::Decoder;
 use crate::event_time::EventTime;
 
 /// What becomes of a record without a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tombstones {
     /// A row whose payload columns are null (the default); a bad record where a column forbids it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::SourceContext;
 
 use super::source::Design;
@@ -16,7 +16,7 @@ const RECEIVE_AT_MOST: usize = 256 << 20;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Which records of unfinished and aborted transactions are read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// None of them (the default).
@@ -27,7 +27,7 @@ pub enum Isolation {
 }
 
 /// How the group agrees on who reads what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupProtocol {
     /// One member decides for all (the default; every broker knows it).
@@ -38,7 +38,7 @@ pub enum GroupProtocol {
 }
 
 /// How partitions are shared out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Evenly, and moving as few as possible while the others go on (the default).

@@ -6,7 +6,7 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use swiftwater_engine::operator::{Input, Port};
 use swiftwater_engine::{
@@ -39,7 +39,7 @@ pub struct RouteOptions {
 }
 
 /// How many ports a row can go to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Matching {
     /// The first whose predicate is true.

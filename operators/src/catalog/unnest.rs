@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
     Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, schema,
@@ -43,7 +43,7 @@ pub struct UnnestOptions {
 }
 
 /// What becomes of a row whose list is null or empty.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyOption {
     /// It gives no row.
