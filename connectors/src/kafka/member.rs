@@ -282,11 +282,17 @@ impl Member {
         self.metrics.rebalanced("assigned");
         self.queue.wake();
         let membership = ffi::membership(&self.consumer);
+        let places: Vec<String> = origins
+            .iter()
+            .map(|((topic, number), origin)| {
+                format!("{} from {}", label(topic, *number), origin.offset)
+            })
+            .collect();
         tracing::info!(
             node = self.node.as_str(),
             generation = membership.as_ref().map(|m| m.generation),
             member = membership.as_ref().map(|m| m.member.as_str()),
-            partitions = ?origins.iter().map(|((t, n), o)| (label(t, *n), o.offset)).collect::<Vec<_>>(),
+            partitions = places.join(", "),
             "partitions assigned"
         );
         Ok(())

@@ -1,6 +1,7 @@
 //! Which topics and partitions there are, asked before anything is read or written, so that a wrong
 //! address, login or name is told as what it is.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -14,6 +15,11 @@ use super::{embedded, faults};
 
 /// How long an attempt to reach the brokers may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a topic may take to appear: a sink of the same topology may be creating it now, and
+/// brokers tell each other of a new topic a while after it was made.
+const APPEARS: Duration = Duration::from_secs(5);
+/// Pause between two looks for it.
+const LOOK: Duration = Duration::from_millis(100);
 /// After each step it is looked whether waiting on makes sense.
 const STEP: Duration = Duration::from_millis(500);
 
@@ -81,6 +87,18 @@ impl Directory<'_> {
         }
     }
 
+    /// The partitions of a topic that should be there, given a moment to appear.
+    fn wait_for(&self, topic: &str) -> Result<Option<Vec<i32>>> {
+        let deadline = Instant::now() + APPEARS;
+        loop {
+            let found = self.partitions(topic)?;
+            if found.is_some() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
     /// All partitions of topics that must exist; the embedded broker creates what is missing.
     ///
     /// # Errors
@@ -91,7 +109,7 @@ impl Directory<'_> {
             if is_embedded {
                 embedded::create_topic(topic, embedded::PARTITIONS)?;
             }
-            let numbers = self.partitions(topic)?.ok_or_else(|| {
+            let numbers = self.wait_for(topic)?.ok_or_else(|| {
                 faults::unknown_topic(topic, self.brokers, "create it, or check the name")
             })?;
             all.extend(numbers.into_iter().map(|number| (topic.clone(), number)));
