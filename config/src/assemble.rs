@@ -28,8 +28,6 @@ pub(crate) struct Assembled<'e> {
     pub(crate) nodes: Vec<NodeConfig>,
     /// What could not be read.
     pub(crate) doubt: Doubt,
-    /// The file with its interpolations filled in.
-    pub(crate) resolved: Value,
 }
 
 /// Walks over the whole file.
@@ -46,9 +44,9 @@ pub(crate) fn assemble<'e>(
         nodes: Vec::new(),
         doubt: Doubt::default(),
     };
-    let (fields, resolved) = assembler.file(root);
+    let fields = assembler.file(root);
     let Assembler { checker, nodes, doubt, .. } = assembler;
-    Assembled { checker, fields, nodes, doubt, resolved: Value::Object(resolved) }
+    Assembled { checker, fields, nodes, doubt }
 }
 
 struct Assembler<'k, 'e> {
@@ -65,13 +63,12 @@ impl Assembler<'_, '_> {
         self.checker.found.push(diagnostic);
     }
 
-    fn file(&mut self, root: &Node) -> (Option<TopologyFields>, Map<String, Value>) {
-        let mut resolved = Map::new();
+    fn file(&mut self, root: &Node) -> Option<TopologyFields> {
         if !matches!(root.content, Content::Map(_)) {
             let message = format!("a topology file is a map, not {}", root.noun());
             let hint = "it begins with `name: …`, then `sources:`, `operators:` and `sinks:`";
             self.report(Diagnostic::error("SW0104", "", message).with_hint(hint));
-            return (None, resolved);
+            return None;
         }
         let mut own = Map::new();
         let mut meant = Vec::new();
@@ -96,12 +93,10 @@ impl Assembler<'_, '_> {
         self.check_test_times(own.get("tests"));
         let is_right = self.checker.found.iter().skip(mark).all(|d| d.code == "SW0122");
         let fields = is_right.then(|| self.read_fields(&own)).flatten();
-        resolved.extend(own);
         for role in [Role::Source, Role::Operator, Role::Sink] {
-            let section = self.section(root, role, &meant);
-            resolved.insert(role.section().into(), Value::Object(section));
+            self.section(root, role, &meant);
         }
-        (fields, resolved)
+        fields
     }
 
     fn read_fields(&mut self, own: &Map<String, Value>) -> Option<TopologyFields> {
@@ -126,9 +121,8 @@ impl Assembler<'_, '_> {
         suggest::closest(&entry.key, names).map(str::to_owned)
     }
 
-    fn section(&mut self, root: &Node, role: Role, meant: &[String]) -> Map<String, Value> {
+    fn section(&mut self, root: &Node, role: Role, meant: &[String]) {
         let name = role.section();
-        let mut resolved = Map::new();
         let entry = root.entry(name);
         match entry.map(|entry| &entry.value.content) {
             Some(Content::Map(_)) => {}
@@ -139,11 +133,11 @@ impl Assembler<'_, '_> {
                 let diagnostic = Diagnostic::error("SW0104", format!("/{name}"), message);
                 self.report(diagnostic.with_hint(hint));
                 self.doubt.nodes = true;
-                return resolved;
+                return;
             }
             None if meant.iter().any(|meant| meant == name) => {
                 self.doubt.nodes = true;
-                return resolved;
+                return;
             }
             None => {}
         }
@@ -156,10 +150,8 @@ impl Assembler<'_, '_> {
             self.report(Diagnostic::error("SW0214", pointer, message).with_hint(hint));
         }
         for entry in nodes {
-            let node = self.node(role, entry);
-            resolved.insert(entry.key.clone(), node);
+            self.node(role, entry);
         }
-        resolved
     }
 }
 

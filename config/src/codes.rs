@@ -123,11 +123,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "`swiftwater describe KIND` says what has taken its place.",
     ),
     (
-        "SW0190",
-        "A field belongs to the grammar, but this version does not have what it asks for.",
-        "Remove the field, or use a version that has it; nothing is ignored silently.",
-    ),
-    (
         "SW0201",
         "An input, a dead-letter target or a target of late rows names a node that does not exist.",
         "Take the name that is suggested, or add the node.",

@@ -92,7 +92,6 @@ mod suggest;
 mod syntax;
 pub mod topology;
 pub mod topology_schema;
-mod unavailable;
 pub mod units;
 mod validate;
 pub mod yaml;

@@ -16,7 +16,7 @@ use crate::kinds::Kinds;
 use crate::secrecy::SecretValues;
 use crate::source_map::SourceMap;
 use crate::topology::{NodeConfig, TopologyConfig};
-use crate::{redact, settings, syntax, unavailable, validate, yaml};
+use crate::{redact, settings, syntax, validate, yaml};
 
 /// A topology file that was read and found right.
 #[derive(Debug, Clone)]
@@ -91,9 +91,8 @@ fn parse_named(
         }
     };
     let assembled = assemble(&document.root, kinds, env);
-    let Assembled { checker, fields, nodes, doubt, resolved } = assembled;
+    let Assembled { checker, fields, nodes, doubt } = assembled;
     let mut found = Diagnostics(checker.found);
-    found.0.extend(unavailable::find(&resolved));
     found.0.extend(validate::graph(&nodes, &document.root, doubt));
     if let Some(fields) = &fields {
         found.0.extend(settings::check(fields, &nodes));

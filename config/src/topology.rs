@@ -276,11 +276,28 @@ pub struct TestConfig {
     pub name: String,
     /// Rows for each source; `at` is the row's event time as a duration since the test's start.
     pub input: BTreeMap<String, Vec<TestRow>>,
-    /// Steps after the input was read; none are available yet.
+    /// Steps after the input was read, one after the other.
     #[serde(default)]
-    pub then: Vec<Value>,
+    pub then: Vec<TestStep>,
     /// What each sink must have received.
     pub expect: BTreeMap<String, Expectation>,
+}
+
+/// One step of a test.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestStep {
+    /// Time passes on the clock, without rows: timers fire, and sources that are silent for their
+    /// `idle_after` become idle.
+    Advance(Duration),
+    /// This source is idle from here on: it holds back no watermark until its next row.
+    Idle(String),
+    /// The process is killed after a snapshot and another one goes on from it.
+    CrashAndRestore,
+    /// More rows, as in the field `input` of the test.
+    Input(BTreeMap<String, Vec<TestRow>>),
+    /// Every source ends: windows close, whatever they wait for.
+    End,
 }
 
 /// What a sink must have received; every given field must hold.

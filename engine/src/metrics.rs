@@ -51,6 +51,8 @@ pub struct Metrics {
     pub epoch_seconds: Arc<WeightedHistogram>,
     /// Time since the newest committed epoch's barrier was injected.
     pub epoch_age_seconds: Gauge,
+    /// Times the topology went on from its last commit without a new process.
+    pub recoveries: IntCounter,
     /// Bytes of state written for epochs.
     pub epoch_bytes: IntCounter,
     /// Bytes of memory that the state of a node takes.
@@ -154,6 +156,7 @@ impl Metrics {
             unacknowledged_rows: f.gauges("swiftwater_sink_unacknowledged_rows", "Rows a sink has taken that are not durable yet.", &["sink"])?,
             epoch_seconds: f.keep(Ok(histogram::Single::new("swiftwater_epoch_seconds", "Barrier injected to epoch committed.")))?.0,
             epoch_age_seconds: f.keep(Gauge::new("swiftwater_epoch_age_seconds", "Time since the newest committed epoch's barrier was injected."))?,
+            recoveries: f.keep(IntCounter::new("swiftwater_recoveries_total", "Times the topology went on from its last commit within the process, because an epoch was aborted or its outcome unknown."))?,
             epoch_bytes: f.keep(IntCounter::new("swiftwater_epoch_bytes_total", "Bytes of state written for epochs: it follows what changed."))?,
             state_bytes: f.gauges("swiftwater_state_bytes", "Bytes of memory that the state of a node takes, at the last barrier.", &["node"])?,
             memory_bytes: f.gauges("swiftwater_memory_bytes", "Memory by part: budget, prefetch, edges and sinks are limits; rss is what the process takes.", &["part"])?,

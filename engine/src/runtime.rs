@@ -19,18 +19,27 @@ mod source_task;
 mod watermarks;
 mod wiring;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 pub(crate) use chain::isolate;
 pub use control::{Health, NodeHealth};
+pub(crate) use late::letters as late_letters;
 pub(crate) use rejects::stop_for;
+pub(crate) use watermarks::{Told, Watermarks};
 
-use control::{Control, Stopped};
+use control::{Control, Stopped, lock};
 
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::plan::Plan;
+
+/// Whether the same plan, started again, goes on from its last commit: an epoch was aborted, or
+/// nobody knows whether it was committed.
+#[must_use]
+pub fn is_recoverable(error: &Error) -> bool {
+    error.code == checkpoint::OUTCOME_UNKNOWN
+}
 
 /// How a topology came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +141,7 @@ impl Running {
     /// A way to ask for the health from other threads.
     #[must_use]
     pub fn health_handle(&self) -> HealthHandle {
-        HealthHandle(Arc::clone(&self.control))
+        HealthHandle(Arc::new(Mutex::new(Arc::clone(&self.control))))
     }
 
     /// Trace id of this run, for logs and dead letters.
@@ -160,15 +169,21 @@ impl Running {
     }
 }
 
-/// Tells how a topology is doing.
+/// Tells how a topology is doing, also after it was started again.
 #[derive(Clone)]
-pub struct HealthHandle(Arc<Control>);
+pub struct HealthHandle(Arc<Mutex<Arc<Control>>>);
 
 impl HealthHandle {
     /// How each node is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.health()
+        let control = Arc::clone(&lock(&self.0));
+        control.health()
+    }
+
+    /// Tells from now on how `running` is doing.
+    pub fn follow(&self, running: &Running) {
+        *lock(&self.0) = Arc::clone(&running.control);
     }
 }
 

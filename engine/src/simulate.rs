@@ -5,6 +5,7 @@
 //! in between are the real operators, with dead letters and ports as they are wired.
 
 mod rows;
+mod times;
 
 pub use rows::expected;
 
@@ -12,16 +13,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use swiftwater_config::topology::TestConfig;
+use swiftwater_config::topology::{TestConfig, TestRow, TestStep};
 use swiftwater_config::{OnError, SecretValues};
 
+use self::times::Times;
 use crate::batch::{Batch, Readings, Span};
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, Rejected};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Output};
 use crate::plan::{FromPort, NodeId, Plan, Planned, PlannedNode};
-use crate::runtime::{isolate, stop_for};
+use crate::runtime::{isolate, late_letters, stop_for};
+use crate::state::TableDelta;
 
 /// When a test starts.
 pub const START: Timestamp = Timestamp(0);
@@ -38,24 +41,20 @@ pub struct Received {
     pub breaches: BTreeMap<(String, Arc<str>), usize>,
 }
 
-/// Runs one test's rows through a plan.
+/// Runs one test's rows and steps through a plan.
 ///
 /// Rows of all sources enter in the order of their `at`; those without one enter with the row
-/// before them.
+/// before them. Watermarks follow them as they would in a running topology.
 ///
 /// # Errors
 /// `Config` (`SW42xx`) where a row does not fit its source; whatever an operator would stop the
 /// topology for, with the node's name.
 pub fn run(plan: &Plan, test: &TestConfig) -> Result<Received> {
     let mut simulation = Simulation::new(plan)?;
-    for entry in rows::entries(plan, test)? {
-        simulation.now = simulation.now.max(entry.at);
-        let readings =
-            Readings { appended: None, polled: Span::at(simulation.now), event: entry.event };
-        let batch = Batch::new(entry.records, readings);
-        simulation.send(entry.source, FromPort::Output(0), &batch)?;
+    simulation.input(&test.input)?;
+    for step in &test.then {
+        simulation.step(step)?;
     }
-    simulation.end()?;
     Ok(simulation.received)
 }
 
@@ -64,6 +63,10 @@ struct Simulation<'a> {
     operators: Vec<Option<Box<dyn Operator>>>,
     received: Received,
     now: Timestamp,
+    times: Times,
+    no_secrets: SecretValues,
+    /// What each node has sealed so far, oldest first.
+    sealed: BTreeMap<NodeId, Vec<TableDelta>>,
 }
 
 impl<'a> Simulation<'a> {
@@ -83,7 +86,129 @@ impl<'a> Simulation<'a> {
                 breaches: BTreeMap::new(),
             },
             now: START,
+            times: Times::new(plan),
+            no_secrets: SecretValues::default(),
+            sealed: BTreeMap::new(),
         })
+    }
+
+    fn input(&mut self, input: &BTreeMap<String, Vec<TestRow>>) -> Result<()> {
+        for entry in rows::entries(self.plan, input, self.now)? {
+            self.advance_to(entry.at)?;
+            let readings =
+                Readings { appended: None, polled: Span::at(self.now), event: entry.event };
+            let batch = Batch::new(entry.records, readings);
+            let (batch, rejected) = self.times.observe(entry.source, batch, self.now)?;
+            if let Some(node) = self.plan.nodes.get(entry.source)
+                && let Some(letters) = self.dead_letters(node, &rejected)?
+            {
+                self.send(entry.source, FromPort::Errors, &Batch::new(letters, readings))?;
+            }
+            if batch.rows() > 0 {
+                self.send(entry.source, FromPort::Output(0), &batch)?;
+            }
+            self.tell_watermarks()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &TestStep) -> Result<()> {
+        match step {
+            TestStep::Advance(by) => {
+                let micros = i64::try_from(by.0.as_micros()).unwrap_or(i64::MAX);
+                self.advance_to(Timestamp(self.now.0.saturating_add(micros)))?;
+                self.tell_watermarks()
+            }
+            TestStep::Idle(name) => {
+                let (id, _) = source(self.plan, name)?;
+                self.times.silence(id);
+                self.spread_watermarks(id)
+            }
+            TestStep::CrashAndRestore => self.crash_and_restore(),
+            TestStep::Input(input) => self.input(input),
+            TestStep::End => self.end(),
+        }
+    }
+
+    /// Lets time pass: the timers on the way fire in their order.
+    fn advance_to(&mut self, to: Timestamp) -> Result<()> {
+        loop {
+            let timer = |(id, o): (NodeId, &Option<Box<dyn Operator>>)| {
+                Some((o.as_ref()?.next_timer()?, id))
+            };
+            let next = self.operators.iter().enumerate().filter_map(timer).min();
+            let Some((at, id)) = next.filter(|(at, _)| *at <= to) else {
+                self.now = self.now.max(to);
+                return Ok(());
+            };
+            self.now = self.now.max(at);
+            self.call(id, |operator, out| operator.on_timer(out))?;
+        }
+    }
+
+    /// Calls an operator without rows, and passes on what it gives.
+    fn call(
+        &mut self,
+        id: NodeId,
+        call: impl FnOnce(&mut dyn Operator, &mut Output) -> Result<()>,
+    ) -> Result<()> {
+        let mut out = Output::at(self.now);
+        let (Some(node), Some(Some(operator))) =
+            (self.plan.nodes.get(id), self.operators.get_mut(id))
+        else {
+            return Ok(());
+        };
+        call(operator.as_mut(), &mut out).map_err(|e| e.at_node(node.name()))?;
+        self.deliver(id, node, out, Readings::polled_at(self.now))
+    }
+
+    fn tell_watermarks(&mut self) -> Result<()> {
+        for source in self.times.due(self.now) {
+            self.spread_watermarks(source)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a source said of time through the graph: every node after those it reads from.
+    fn spread_watermarks(&mut self, source: NodeId) -> Result<()> {
+        for id in source + 1..self.plan.nodes.len() {
+            let Some(watermark) = self.times.merge(self.plan, id) else {
+                continue;
+            };
+            self.call(id, |operator, out| {
+                operator.on_watermark(watermark, out)?;
+                if watermark == Timestamp::MAX { operator.on_end(out) } else { Ok(()) }
+            })?;
+            if let Some(Some(operator)) = self.operators.get(id)
+                && watermark != Timestamp::MAX
+            {
+                self.times.hold_back(id, operator.output_watermark(watermark));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a kill after a snapshot, and another process, would do to the operators.
+    fn crash_and_restore(&mut self) -> Result<()> {
+        for (id, node) in self.plan.nodes.iter().enumerate() {
+            let (Planned::Operator(plan), Some(Some(operator))) =
+                (&node.planned, self.operators.get_mut(id))
+            else {
+                continue;
+            };
+            let sealed = self.sealed.entry(id).or_default();
+            let mut restart = || -> Result<Box<dyn Operator>> {
+                sealed.extend(operator.seal()?);
+                let mut fresh = (plan.make)(0)?;
+                sealed.iter().try_for_each(|delta| fresh.restore(delta))?;
+                Ok(fresh)
+            };
+            *operator = restart().map_err(|e| e.at_node(node.name()))?;
+            if let Some(watermark) = self.times.of(id).filter(|w| *w != Timestamp::MAX) {
+                self.call(id, |operator, out| operator.on_watermark(watermark, out))?;
+            }
+        }
+        Ok(())
     }
 
     /// Rows of a port, to every node that takes them.
@@ -136,6 +261,8 @@ impl<'a> Simulation<'a> {
             let key = (node.name().to_owned(), rule);
             *self.received.breaches.entry(key).or_default() += rows;
         }
+        let late = out.take_late();
+        self.late(id, node, late)?;
         let rejected = out.take_rejected();
         if let Some(letters) = self.dead_letters(node, &rejected)? {
             self.send(id, FromPort::Errors, &Batch::new(letters, readings))?;
@@ -160,30 +287,39 @@ impl<'a> Simulation<'a> {
             OnError::Fail => Err(stop_for(first).at_node(node.name())),
             OnError::Drop => Ok(None),
             OnError::DeadLetter(_) => {
-                let cx = dead_letter::Context {
-                    topology: &self.plan.config.name,
-                    node: node.name(),
-                    epoch: 1,
-                    trace_id: TRACE_ID,
-                    now: self.now,
-                    secrets: &SecretValues::default(),
-                };
-                dead_letter::batch(rejected, cx).map(Some)
+                dead_letter::batch(rejected, self.letter_context(node)).map(Some)
             }
         }
     }
 
-    /// Every source has ended: each operator gives what it still holds, in the order of the graph.
-    fn end(&mut self) -> Result<()> {
-        let plan = self.plan;
-        for (id, node) in plan.nodes.iter().enumerate() {
-            let mut out = Output::at(self.now);
-            if let Some(Some(operator)) = self.operators.get_mut(id) {
-                operator.on_end(&mut out).map_err(|e| e.at_node(node.name()))?;
+    fn letter_context<'b>(&'b self, node: &'b PlannedNode) -> dead_letter::Context<'b> {
+        dead_letter::Context {
+            topology: &self.plan.config.name,
+            node: node.name(),
+            epoch: 1,
+            trace_id: TRACE_ID,
+            now: self.now,
+            secrets: &self.no_secrets,
+        }
+    }
+
+    /// Late rows go to the port `late`, and as dead letters where the node's `late` says.
+    fn late(&mut self, id: NodeId, node: &PlannedNode, late: Vec<Batch>) -> Result<()> {
+        for batch in late {
+            if let Some(port) = node.late_port() {
+                self.send(id, FromPort::Output(port), &batch)?;
             }
-            self.deliver(id, node, out, Readings::polled_at(self.now))?;
+            let letters = late_letters(&batch, self.times.of(id));
+            let records = dead_letter::batch(&letters, self.letter_context(node))?;
+            self.send(id, FromPort::Late, &Batch::new(records, batch.readings))?;
         }
         Ok(())
+    }
+
+    /// Every source has ended: the watermark passes everything.
+    fn end(&mut self) -> Result<()> {
+        self.times.end(self.plan);
+        self.spread_watermarks(0)
     }
 }
 

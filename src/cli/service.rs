@@ -3,11 +3,13 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use swiftwater_engine::metrics::Metrics;
-use swiftwater_engine::{Error, Outcome, Result, Running};
+use swiftwater_engine::runtime::HealthHandle;
+use swiftwater_engine::{Error, Outcome, Plan, Result, Running, is_recoverable};
 
 use super::load::Checked;
 use crate::admin::{Bound, Shared, Token};
@@ -119,12 +121,13 @@ pub(super) fn serve(
     }
     let running = Running::start(&plan, &metrics)?;
     logging.identity.set(&plan.config.name, running.trace_id());
+    let health = running.health_handle();
     let sampler = Sampler::new(&plan, &metrics);
     let shared = Shared {
         graph: Graph::new(&plan),
         config: redacted,
-        metrics,
-        health: running.health_handle(),
+        metrics: Arc::clone(&metrics),
+        health: health.clone(),
         live: sampler.live(),
         trace_id: running.trace_id().to_owned(),
     };
@@ -140,15 +143,75 @@ pub(super) fn serve(
         budget: plan.memory.budget,
     };
     let shown = options.shows_progress(logging);
-    let progress = Progress::start(sampler, header, running.health_handle(), shown)?;
-    let ended = watch(running, signals, limit);
+    let progress = Progress::start(sampler, header, health.clone(), shown)?;
+    let mut signals = signals;
+    let mut supervised =
+        Supervised { plan: &plan, metrics: &metrics, health, running: Some(running) };
+    let started = Instant::now();
+    let ended = loop {
+        let ended = match &supervised.running {
+            Some(running) => watch(running, &mut signals, limit),
+            None => Err(Error::bug("find the running topology")),
+        };
+        match ended {
+            Ok(Ended::Aborted(exit)) => break Ok(exit),
+            Ok(Ended::ByItself) => match supervised.go_on(logging) {
+                Ok(None) => {}
+                Ok(Some(outcome)) => {
+                    let seconds = started.elapsed().as_secs_f64();
+                    let word = if outcome == Outcome::Drained { "drained" } else { "finished" };
+                    tracing::info!(seconds, "{word}");
+                    break Ok(exit(outcome, &signals));
+                }
+                Err(error) => break Err(error),
+            },
+            Err(error) => break Err(error),
+        }
+    };
     drop(progress);
     drop(admin);
     ended
 }
 
+/// How watching a topology ended.
+enum Ended {
+    /// Its threads have ended.
+    ByItself,
+    /// A second signal came.
+    Aborted(Exit),
+}
+
+/// A topology that goes on from its last commit where that is the cure.
+struct Supervised<'a> {
+    plan: &'a Plan,
+    metrics: &'a Arc<Metrics>,
+    health: HealthHandle,
+    running: Option<Running>,
+}
+
+impl Supervised<'_> {
+    /// The outcome; `None` where it was started again.
+    fn go_on(&mut self, logging: &Logging) -> Result<Option<Outcome>> {
+        let Some(running) = self.running.take() else {
+            return Err(Error::bug("find the running topology"));
+        };
+        let error = match running.wait() {
+            Ok(outcome) => return Ok(Some(outcome)),
+            Err(error) if is_recoverable(&error) => error,
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(%error, "going on from the last commit");
+        self.metrics.recoveries.inc();
+        let running = Running::start(self.plan, self.metrics)?;
+        self.health.follow(&running);
+        logging.identity.set(&self.plan.config.name, running.trace_id());
+        self.running = Some(running);
+        Ok(None)
+    }
+}
+
 /// Waits for the end, passing signals on.
-fn watch(running: Running, mut signals: Signals, limit: Option<Duration>) -> Result<Exit> {
+fn watch(running: &Running, signals: &mut Signals, limit: Option<Duration>) -> Result<Ended> {
     let started = Instant::now();
     let mut limit = limit;
     while !running.is_finished() {
@@ -158,7 +221,7 @@ fn watch(running: Running, mut signals: Signals, limit: Option<Duration>) -> Res
                 tracing::info!("draining: finishing what is in flight; a second signal aborts");
                 running.drain();
             }
-            Asked::Abort => return abort(&running, &signals),
+            Asked::Abort => return abort(running, signals).map(Ended::Aborted),
         }
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             limit = None;
@@ -166,13 +229,15 @@ fn watch(running: Running, mut signals: Signals, limit: Option<Duration>) -> Res
         }
         std::thread::sleep(LOOK);
     }
-    let outcome = running.wait()?;
-    let seconds = started.elapsed().as_secs_f64();
-    tracing::info!(seconds, "{}", if outcome == Outcome::Drained { "drained" } else { "finished" });
-    Ok(match (outcome, signals.first()) {
+    Ok(Ended::ByItself)
+}
+
+/// What the process says at its end.
+fn exit(outcome: Outcome, signals: &Signals) -> Exit {
+    match (outcome, signals.first()) {
         (Outcome::Drained, Some(signal)) => Exit::Drained(signal),
         _ => Exit::Finished,
-    })
+    }
 }
 
 fn abort(running: &Running, signals: &Signals) -> Result<Exit> {

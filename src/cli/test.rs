@@ -108,10 +108,6 @@ struct Verdict {
 
 /// Runs one test.
 fn judge(plan: &Plan, test: &TestConfig) -> Result<Verdict> {
-    if let Some(step) = test.then.first() {
-        return Err(Error::config("SW4205", format!("take the step `{step}`"))
-            .with_hint("there are no steps yet: leave `then` out"));
-    }
     let received = simulate::run(plan, test)?;
     let mut problems = Vec::new();
     for (sink, expectation) in &test.expect {

@@ -70,11 +70,6 @@ pub(super) const CODES: &[Code] = &[
         "Name one of the sinks under `sinks:` in the test's `expect`.",
     ),
     (
-        "SW4205",
-        "A test takes a step that this version does not know.",
-        "Leave `then` out of the test.",
-    ),
-    (
         "SW4206",
         "Rows that a sink received have no form as JSON, so they cannot be compared.",
         "Leave the column out before the sink, or convert it with `select`.",

@@ -100,10 +100,11 @@ fn tests_and_what_is_not_available() {
             (5, 41, "SW0213", "`c`, which is not a sink", "`b`"),
         ],
     );
-    check(
-        &with("tests:\n  - {name: x, input: {a: []}, then: [{idle: 3s}], expect: {}}"),
-        &[(5, 31, "SW0190", "`then` is not available", "leave it out")],
-    );
+    let steps = "[crash_and_restore, {advance: 3s}, {idle: a}, {input: {a: [{at: 1s}]}}, end]";
+    let tests = |steps: &str| {
+        with(&format!("tests:\n  - {{name: x, input: {{a: []}}, then: {steps}, expect: {{}}}}"))
+    };
+    check(&tests(steps), &[]);
     check(&with("guarantee: exactly_once\ncheckpoint: {store: x, interval: 2s}"), &[]);
     let text = "name: t\nsources:\n  a: {generate: {}, event_time: {column: c, out_of_orderness: 1s, idle_after: 2s}}\noperators:\n  f: {input: a, filter: x, late: b}\nsinks: {b: {input: f, stdout: {}}}";
     check(text, &[]);

@@ -30,6 +30,9 @@ const COMMITS: &str = "commits";
 /// What was committed last, for a reader's eye and to notice that the commit point lost its memory.
 const LAST: &str = "committed.json";
 
+/// Code of the error after which the topology goes on from what is committed.
+pub(crate) const OUTCOME_UNKNOWN: &str = "SW4311";
+
 /// What a plan says of a stateful node.
 #[derive(Clone)]
 pub(super) struct NodeLayout {
@@ -179,7 +182,9 @@ impl Checkpoints {
         failpoint("manifest_written");
         let committed = Committed { epoch, manifest: name.clone() };
         match &self.commit_point {
-            Some(point) => point.commit(&committed, &positions)?,
+            Some(point) => {
+                point.commit(&committed, &positions).map_err(|e| unknown_outcome(epoch, e))?;
+            }
             None => self.commit_in_store(&committed)?,
         }
         failpoint("committed");
@@ -348,6 +353,15 @@ impl Checkpoints {
         }
         self.last = Some((name, manifest));
     }
+}
+
+/// The commit did not say whether it happened: only a fresh start can tell.
+fn unknown_outcome(epoch: Epoch, error: Error) -> Error {
+    if error.kind != ErrorKind::Unavailable {
+        return error;
+    }
+    Error::unavailable(OUTCOME_UNKNOWN, format!("learn whether epoch {epoch} was committed"))
+        .with_source(error)
 }
 
 /// What keeps the epochs of a plan.

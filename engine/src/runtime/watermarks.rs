@@ -24,7 +24,7 @@ const MILLISECOND: i64 = 1000;
 
 /// What a source tells downstream after rows, or after silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// The watermark rose.
     Watermark(Timestamp),
     /// Every split is idle.
@@ -40,7 +40,7 @@ struct SplitTime {
 }
 
 /// Event time of one source instance.
-pub(super) struct Watermarks {
+pub(crate) struct Watermarks {
     column: String,
     out_of_orderness: i64,
     idle_after: Duration,
@@ -50,9 +50,9 @@ pub(super) struct Watermarks {
 }
 
 /// Rows without an event time, set aside from those with one.
-pub(super) struct Timed {
-    pub(super) batch: Batch,
-    pub(super) rejected: Vec<Rejected>,
+pub(crate) struct Timed {
+    pub(crate) batch: Batch,
+    pub(crate) rejected: Vec<Rejected>,
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -61,7 +61,7 @@ fn micros(duration: Duration) -> i64 {
 
 impl Watermarks {
     /// The tracker of a source that declares its event time.
-    pub(super) fn new(config: &EventTimeConfig) -> Self {
+    pub(crate) fn new(config: &EventTimeConfig) -> Self {
         Self {
             column: config.column.clone(),
             out_of_orderness: config.out_of_orderness.map_or(0, |d| micros(d.0)),
@@ -89,7 +89,7 @@ impl Watermarks {
 
     /// Takes note of rows: `splits` are runs of rows, or empty where there is one split only. Rows
     /// without an event time are set aside.
-    pub(super) fn observe(
+    pub(crate) fn observe(
         &mut self,
         batch: Batch,
         splits: &[(Split, usize)],
@@ -130,7 +130,7 @@ impl Watermarks {
     }
 
     /// What to tell downstream now; `reading` are the splits there are, empty for a source of one.
-    pub(super) fn due(&mut self, reading: &[Reading], now: Timestamp) -> Option<Told> {
+    pub(crate) fn due(&mut self, reading: &[Reading], now: Timestamp) -> Option<Told> {
         if !reading.is_empty() {
             self.splits.retain(|split, _| reading.iter().any(|r| r.split == *split));
         }

@@ -1,5 +1,6 @@
 //! Rows of a test as batches of a source.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
@@ -9,7 +10,7 @@ use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use serde_json::{Map, Value};
 use swiftwater_config::Duration;
-use swiftwater_config::topology::{TestConfig, TestRow};
+use swiftwater_config::topology::TestRow;
 
 use super::{START, source};
 use crate::batch::Span;
@@ -28,13 +29,17 @@ pub(super) struct Entry {
     pub(super) records: RecordBatch,
 }
 
-/// The rows of all sources in the order in which they enter, those of one source that follow each
-/// other as one batch.
-pub(super) fn entries(plan: &Plan, test: &TestConfig) -> Result<Vec<Entry>> {
+/// The rows of all sources in the order in which they enter, those of one source and time as one
+/// batch. Rows before the first `at` enter at `now`.
+pub(super) fn entries(
+    plan: &Plan,
+    input: &BTreeMap<String, Vec<TestRow>>,
+    now: Timestamp,
+) -> Result<Vec<Entry>> {
     let mut rows: Vec<(Timestamp, NodeId, TestRow)> = Vec::new();
-    for (name, given) in &test.input {
+    for (name, given) in input {
         let (id, node) = source(plan, name)?;
-        let mut at = START;
+        let mut at = now;
         for (number, row) in given.iter().enumerate() {
             let (time, row) = prepare(node, row, at).map_err(|e| at_row(e, name, number + 1))?;
             at = time;
@@ -42,7 +47,7 @@ pub(super) fn entries(plan: &Plan, test: &TestConfig) -> Result<Vec<Entry>> {
         }
     }
     rows.sort_by_key(|(at, _, _)| *at);
-    let runs = rows.chunk_by(|(_, one, _), (_, next, _)| one == next);
+    let runs = rows.chunk_by(|(at, one, _), (then, next, _)| one == next && at == then);
     runs.map(|run| entry(plan, run)).collect()
 }
 

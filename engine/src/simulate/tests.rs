@@ -114,7 +114,7 @@ fn plan(on_error: OnError) -> Plan {
 }
 
 fn test(rows: Value) -> TestConfig {
-    let test = json!({"name": "t", "input": {"numbers": rows}, "expect": {}});
+    let test = json!({"name": "t", "input": {"numbers": rows}, "then": ["end"], "expect": {}});
     serde_json::from_value(test).unwrap()
 }
 
