@@ -88,10 +88,9 @@ fn prepare(node: &PlannedNode, row: &TestRow, before: Timestamp) -> Result<(Time
         None => before,
         Some(value) => after_start(value)?,
     };
-    if let (Some(event_time), true) = (&node.config.event_time, row.contains_key(AT)) {
+    if let Some(event_time) = &node.config.event_time {
         let field = schema.field_with_name(&event_time.column)?;
-        let value = readable(field, row.get(AT).unwrap_or(&Value::Null))?;
-        prepared.entry(event_time.column.clone()).or_insert(value);
+        prepared.entry(event_time.column.clone()).or_insert_with(|| in_unit(field, at));
     }
     for field in schema.fields().iter().filter(|f| !f.is_nullable()) {
         let value = prepared.entry(field.name().clone()).or_insert_with(|| nothing(field));
@@ -101,6 +100,16 @@ fn prepare(node: &PlannedNode, row: &TestRow, before: Timestamp) -> Result<(Time
         }
     }
     Ok((at, prepared))
+}
+
+/// A time as a column of timestamps holds it.
+fn in_unit(field: &Field, Timestamp(micros): Timestamp) -> Value {
+    Value::from(match field.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => micros / 1_000_000,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => micros / 1_000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => micros.saturating_mul(1_000),
+        _ => micros,
+    })
 }
 
 /// The value of a column that a test leaves out although it takes no nulls: 0, false or empty.
@@ -132,14 +141,8 @@ fn after_start(value: &Value) -> Result<Timestamp> {
 /// written as text become hexadecimal.
 fn readable(field: &Field, value: &Value) -> Result<Value> {
     match (field.data_type(), value) {
-        (DataType::Timestamp(unit, _), Value::String(text)) if text.parse::<Duration>().is_ok() => {
-            let Timestamp(micros) = after_start(value)?;
-            Ok(Value::from(match unit {
-                TimeUnit::Second => micros / 1_000_000,
-                TimeUnit::Millisecond => micros / 1_000,
-                TimeUnit::Microsecond => micros,
-                TimeUnit::Nanosecond => micros.saturating_mul(1_000),
-            }))
+        (DataType::Timestamp(..), Value::String(text)) if text.parse::<Duration>().is_ok() => {
+            after_start(value).map(|at| in_unit(field, at))
         }
         (DataType::Binary, Value::String(text)) => {
             let digits: String = text.bytes().map(|b| format!("{b:02x}")).collect();
