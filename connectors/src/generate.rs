@@ -8,6 +8,7 @@ pub(crate) mod choice;
 pub(crate) mod column;
 pub(crate) mod constant;
 pub(crate) mod generator;
+pub(crate) mod lanes;
 pub(crate) mod pace;
 pub(crate) mod random;
 pub(crate) mod sequence;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
 use swiftwater_engine::metrics::{Metrics, SinkMetrics, SourceMetrics};
 use swiftwater_engine::{
-    Clock, NodeContext, Result, Sink, SinkContext, SinkOptions, Source, SourceContext,
+    Clock, NodeContext, Position, Result, Sink, SinkContext, SinkOptions, Source, SourceContext,
     SourceOptions, SourcePlan,
 };
 
@@ -45,9 +45,20 @@ pub(crate) fn open_source(
     batch_rows: usize,
     clock: &Clock,
 ) -> Result<Box<dyn Source>> {
+    open_source_at(plan, (instance, instances), None, batch_rows, clock)
+}
+
+/// Opens instance `instance` of `instances`, to go on from `resume`.
+pub(crate) fn open_source_at(
+    plan: &SourcePlan,
+    (instance, instances): (usize, usize),
+    resume: Option<Position>,
+    batch_rows: usize,
+    clock: &Clock,
+) -> Result<Box<dyn Source>> {
     let mut source = (plan.make)(instance)?;
     source.open(SourceContext {
-        resume: None,
+        resume,
         takes_all: false,
         shared: std::sync::Arc::default(),
         topology: "test".into(),

@@ -22,7 +22,9 @@ use crate::unused_fields;
 /// give the same rows at any `parallelism`, and a new column leaves the others as they were. With
 /// `rate` rows are due at fixed times, whatever becomes of the ones before: a topology that cannot
 /// follow is late (`swiftwater_backlog_seconds`, and the latency counts from the due time), and
-/// event time does not shift.
+/// event time does not shift. A run that goes on after a stop or a crash goes on at exactly the next
+/// row, also with another `parallelism`, with the times of the first run: rows that would have been
+/// due meanwhile are late and follow at once.
 ///
 /// Columns are one distribution each: `sequence`, `uniform`, `choice`, `zipf`, `constant`,
 /// `timestamp`, `text` or `uuid`, with `type` to convert and `nulls` to leave some out.
@@ -172,6 +174,7 @@ sinks:
         });
         Ok(SourcePlan {
             bounded: self.count.is_some(),
+            replayable: true,
             ..SourcePlan::new(
                 schema,
                 Arc::new(move |_| Ok(Box::new(Generator::new(Arc::clone(&design))))),

@@ -1,6 +1,5 @@
 //! The source that hands out generated rows.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,15 +7,17 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use swiftwater_engine::batch::Span;
 use swiftwater_engine::{
-    Batch, Clock, Error, Polled, Position, Readings, Result, Source, SourceContext, Timestamp,
+    Batch, Clock, Error, Polled, Position, Reading, Readings, Result, Source, SourceContext, Split,
+    Timestamp,
 };
 
 use super::column::{Generated, Rows, Timeline};
+use super::lanes::Lanes;
 use super::pace::Pace;
 use crate::event_time::EventTime;
 
-/// Rows that stay together on one instance: instance k of n takes blocks k, k + n, k + 2n …
-const BLOCK: u64 = 8192;
+/// Name in a position of the time at which the first instance opened, in microseconds since 1970.
+const OPENED: &str = "opened";
 
 /// What all instances of a node share.
 pub(crate) struct Design {
@@ -42,13 +43,12 @@ pub(crate) struct Design {
 pub(crate) struct Generator {
     design: Arc<Design>,
     open: Option<Open>,
-    /// Rows of this instance that were handed over.
-    emitted: u64,
 }
 
 struct Open {
-    instance: u64,
-    instances: u64,
+    lanes: Lanes,
+    opened: Timestamp,
+    split: Split,
     batch_rows: usize,
     clock: Clock,
     timeline: Timeline,
@@ -56,24 +56,10 @@ struct Open {
     cx: SourceContext,
 }
 
-impl Open {
-    /// The rows that follow the first `emitted` of this instance, up to the end of their block.
-    fn rows_after(&self, emitted: u64) -> Rows {
-        let most = self.batch_rows;
-        if self.instances == 1 {
-            return Rows { first: emitted, count: most };
-        }
-        let (block, within) = (emitted / BLOCK, emitted % BLOCK);
-        let first = (block * self.instances + self.instance) * BLOCK + within;
-        let left = usize::try_from(BLOCK - within).unwrap_or(usize::MAX);
-        Rows { first, count: most.min(left) }
-    }
-}
-
 impl Generator {
     /// An instance that begins with its first row.
     pub(crate) const fn new(design: Arc<Design>) -> Self {
-        Self { design, open: None, emitted: 0 }
+        Self { design, open: None }
     }
 
     fn rows(&self, rows: Rows, time: Timeline) -> Result<RecordBatch> {
@@ -106,10 +92,14 @@ fn due(open: &mut Open, rows: Rows, wait: Duration) -> usize {
 
 impl Source for Generator {
     fn open(&mut self, cx: SourceContext) -> Result<()> {
-        let opened = *self.design.opened.get_or_init(|| cx.clock.now());
+        // A run that goes on keeps the times of the first one.
+        let resumed = cx.resume.as_ref().and_then(|p| p.0.get(OPENED)).copied().map(Timestamp);
+        let opened = *self.design.opened.get_or_init(|| resumed.unwrap_or_else(|| cx.clock.now()));
+        let (instance, instances) = (cx.instance as u64, cx.instances.max(1) as u64);
         self.open = Some(Open {
-            instance: cx.instance as u64,
-            instances: cx.instances.max(1) as u64,
+            lanes: Lanes::of(instance, instances, cx.resume.as_ref()),
+            opened,
+            split: Split::from(format!("{instance}/{instances}")),
             batch_rows: cx.batch_rows.max(1),
             clock: cx.clock.clone(),
             timeline: Timeline {
@@ -124,13 +114,13 @@ impl Source for Generator {
 
     fn poll(&mut self, wait: Duration) -> Result<Polled> {
         let open = self.open.as_mut().ok_or_else(|| Error::bug("poll a generator before open"))?;
-        let mut rows = open.rows_after(self.emitted);
+        let mut rows = open.lanes.next_rows(open.batch_rows);
         if let Some(count) = self.design.count {
             let left = usize::try_from(count.saturating_sub(rows.first)).unwrap_or(usize::MAX);
             rows.count = rows.count.min(left);
-            if rows.count == 0 {
-                return Ok(Polled::End);
-            }
+        }
+        if rows.count == 0 {
+            return Ok(Polled::End);
         }
         rows.count = due(open, rows, wait);
         if rows.count == 0 {
@@ -145,17 +135,25 @@ impl Source for Generator {
         let event = self.design.event_time.and_then(|e| e.span(&records));
         let readings = Readings { appended, polled: Span::at(now), event };
         let batch = Batch::new(records, readings);
-        self.emitted += rows.count as u64;
         let bytes = batch.bytes();
-        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes, splits: Vec::new() })
+        let open = self.open.as_mut().ok_or_else(|| Error::bug("lose a generator in a poll"))?;
+        open.lanes.handed_over(rows);
+        let splits = vec![(Split::clone(&open.split), rows.count)];
+        Ok(Polled::Rows { batch, rejected: Vec::new(), bytes, splits })
     }
 
     fn position(&self) -> Position {
-        let split = match &self.open {
-            Some(open) => format!("{}/{}", open.instance, open.instances),
-            None => "0/1".into(),
+        let Some(open) = &self.open else {
+            return Position::default();
         };
-        let emitted = i64::try_from(self.emitted).unwrap_or(i64::MAX);
-        Position(BTreeMap::from([(split, emitted)]))
+        let mut position = open.lanes.position();
+        position.0.insert(OPENED.to_owned(), open.opened.0);
+        position
+    }
+
+    fn reading(&self) -> Vec<Reading> {
+        // Rows that are not due yet are still to come: the instance is never done before its end.
+        let split = self.open.as_ref().map(|open| Split::clone(&open.split));
+        split.map(|split| Reading { split, caught_up: false }).into_iter().collect()
     }
 }

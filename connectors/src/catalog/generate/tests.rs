@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
 use swiftwater_config::Role;
-use swiftwater_engine::{Clock, Polled};
+use swiftwater_engine::{Clock, Polled, Position};
 
 use super::*;
-use crate::test_node::{node, open_source, plan_source};
+use crate::test_node::{node, open_source, open_source_at, plan_source};
 
 fn plan(options: Value) -> Result<SourcePlan> {
     plan_source::<GenerateOptions>(&node(Role::Source, "generate", options, ""))
@@ -32,9 +32,10 @@ fn read(plan: &SourcePlan, instance: (usize, usize), batch_rows: usize) -> Vec<R
             other => panic!("{other:?}"),
         }
     }
-    let rows: usize = all.iter().map(RecordBatch::num_rows).sum();
-    let position = source.position();
-    assert_eq!(position.0.values().copied().collect::<Vec<_>>(), [i64::try_from(rows).unwrap()]);
+    if instance == (0, 1) {
+        let rows: usize = all.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(source.position().0.get("rows"), Some(&i64::try_from(rows).unwrap()));
+    }
     all
 }
 
@@ -80,6 +81,84 @@ proptest! {
         prop_assert_eq!(alone.num_rows() as u64, count);
         prop_assert_eq!(alone, spread);
     }
+}
+
+/// Reads some batches of one instance from where `resume` says; the rows, and where it stands then.
+fn read_on(
+    plan: &SourcePlan,
+    instance: (usize, usize),
+    resume: Option<Position>,
+    batches: usize,
+) -> (Vec<RecordBatch>, Position) {
+    let clock = Clock::manual(Timestamp(9_000_000));
+    let mut source = open_source_at(plan, instance, resume, 1000, &clock).unwrap();
+    let mut all = Vec::new();
+    for _ in 0..batches {
+        match source.poll(Duration::ZERO).unwrap() {
+            Polled::Rows { batch, .. } => all.push(batch.records),
+            Polled::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let position = source.position();
+    (all, position)
+}
+
+#[test]
+fn a_resumed_source_goes_on_at_the_next_row_with_the_times_of_the_first_run() {
+    let options = json!({"preset": "bids", "seed": 3, "count": 200_000, "columns": {
+        "n": {"sequence": {}},
+    }});
+    let whole = read_all(&plan(options.clone()).unwrap(), 1, 8192);
+    let fresh = || plan(options.clone()).unwrap();
+    // Two instances stop in mid-stream, three go on, and one ends it; each time a new process.
+    let mut rows = read(&fresh(), (0, 1), 8192).first().unwrap().slice(0, 0);
+    let mut resume: Option<Position> = None;
+    for (instances, batches) in [(2, 11), (3, 17), (1, usize::MAX)] {
+        let plan = fresh();
+        let mut merged = Position::default();
+        for instance in 0..instances {
+            let part = read_on(&plan, (instance, instances), resume.clone(), batches + instance);
+            rows = concat_batches(&plan.schema, std::iter::once(&rows).chain(&part.0)).unwrap();
+            merged.0.extend(part.1.0);
+        }
+        resume = Some(merged);
+    }
+    let order = arrow::compute::sort_to_indices(rows.column_by_name("n").unwrap(), None, None);
+    let rows = take_record_batch(&rows, &order.unwrap()).unwrap();
+    // `read_all` opened at another time than `read_on`: times differ by that and nothing else.
+    let shifted: Vec<&ArrayRef> =
+        [&whole, &rows].map(|r| r.column_by_name("date_time").unwrap()).into();
+    let times =
+        |column: &ArrayRef| column.as_primitive::<TimestampMillisecondType>().values().to_vec();
+    let expected: Vec<i64> = times(shifted[0]).iter().map(|t| t + 8000).collect();
+    assert_eq!(times(shifted[1]), expected);
+    let (at, _) = whole.schema().column_with_name("date_time").unwrap();
+    let (mut whole, mut rows) = (whole, rows);
+    whole.remove_column(at);
+    rows.remove_column(at);
+    assert_eq!(rows, whole);
+}
+
+#[test]
+fn a_run_that_goes_on_later_keeps_the_times_of_the_first() {
+    let options = json!({"count": 20, "rate": 10, "columns": {"at": {"timestamp": {}}}});
+    let first = plan(options.clone()).unwrap();
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let mut source = open_source(&first, (0, 1), 8, &clock).unwrap();
+    clock.advance_to(Timestamp(1_400_000));
+    assert!(
+        matches!(source.poll(Duration::ZERO), Ok(Polled::Rows { batch, .. }) if batch.rows() == 5)
+    );
+    let position = source.position();
+    let second = plan(options).unwrap();
+    let clock = Clock::manual(Timestamp(50_000_000));
+    let mut source = open_source_at(&second, (0, 1), Some(position), 100, &clock).unwrap();
+    let Ok(Polled::Rows { batch, .. }) = source.poll(Duration::ZERO) else {
+        panic!("late rows are due")
+    };
+    let times = batch.records.column(0).as_primitive::<TimestampMillisecondType>();
+    assert_eq!((batch.rows(), times.value(0)), (15, 1500));
 }
 
 #[test]
