@@ -1,23 +1,27 @@
 //! The `kafka` sink: writes a topic with an idempotent producer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::Duration;
-use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan};
+use swiftwater_engine::stream::OP_COLUMN;
+use swiftwater_engine::{Changes, Error, NodeContext, Result, SinkOptions, SinkPlan};
 
 use crate::codec::{self, CodecContext};
 use crate::kafka::admin::CreateTopic;
 use crate::kafka::client::Connection;
+use crate::kafka::commit_point;
 use crate::kafka::embedded;
 use crate::kafka::envelope::{EnvelopePlan, HeaderValue, column};
 use crate::kafka::keys::{KeyFormat, KeyPlan};
 use crate::kafka::producing::{Compression, Partitioner, Producing};
 use crate::kafka::security::Security;
 use crate::kafka::sink::{Design, KafkaSink};
+use crate::kafka::terms::{Terms, transactional_id};
+use crate::kafka::tombstones::TombstonePlan;
 use crate::unused_fields;
 
 /// Writes a topic with an idempotent producer that waits for all replicas in sync.
@@ -26,6 +30,16 @@ use crate::unused_fields;
 /// only then. Connections that break are tried again for as long as `retry: {budget: …}` of the
 /// topology allows; records keep their order within a partition meanwhile. A record that the topic
 /// does not take (too large) is a bad record, which `on_error` decides about.
+///
+/// With `guarantee: exactly_once` the rows of an epoch are one transaction, together with those of
+/// the other kafka sinks of the topology and the offsets of its kafka sources on the same cluster:
+/// readers with `isolation: read_committed` see all of it or nothing, once for each epoch. A newer
+/// process of the topology shuts an older one out. The group named like the transactional id
+/// remembers the last epoch: its offsets must not be deleted or expire
+/// (`offsets.retention.minutes` of the brokers) while the topology stands still.
+///
+/// An input whose rows replace earlier ones needs the same columns as `key`; a row that takes its
+/// key's row away becomes a record without a value.
 ///
 /// A full queue or a slow broker makes the sink wait, and what is before it wait in turn: memory
 /// stays within the sink's share of `memory`.
@@ -72,6 +86,21 @@ pub struct KafkaSinkOptions {
     /// without a value: a compacted topic forgets its key.
     #[serde(default)]
     pub tombstones: bool,
+    /// Whether the column `_op` (`insert`, `update`, `delete`) of an input whose rows replace earlier
+    /// ones is part of the payload; it is left out without it.
+    #[serde(default)]
+    pub keep_op: bool,
+    /// With `exactly_once`: the transactional id, and the name of the group that remembers the last
+    /// epoch; `swiftwater.` and the topology's name without it. Two topologies that run at the same
+    /// time need two.
+    #[serde(default)]
+    pub transactional_id: Option<String>,
+    /// With `exactly_once`: how long an epoch may take before the brokers give it up, which is also
+    /// how long readers wait for the rows of a process that died and does not come back. At least
+    /// twice the `interval` of `checkpoint`; brokers allow up to 15 min, unless they are told
+    /// otherwise.
+    #[serde(default = "default_transaction_timeout")]
+    pub transaction_timeout: Duration,
     /// Compression: `none`, `gzip`, `snappy`, `lz4` (the default) or `zstd`.
     #[serde(default)]
     pub compression: Compression,
@@ -95,7 +124,44 @@ fn default_linger() -> Duration {
     Duration(std::time::Duration::from_millis(1))
 }
 
+/// Kafka's own default.
+pub(super) fn default_transaction_timeout() -> Duration {
+    Duration(std::time::Duration::from_secs(60))
+}
+
 impl KafkaSinkOptions {
+    fn terms(&self, cx: &NodeContext<'_>, connection: &Connection) -> Result<Terms> {
+        let id = transactional_id(self.transactional_id.as_ref(), cx.topology);
+        let timeout = self.transaction_timeout.0;
+        let possible = std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(86_400);
+        if id.trim().is_empty() || !possible.contains(&timeout) {
+            let what = format!("use `transaction_timeout: {}` as `{id}`", self.transaction_timeout);
+            return Err(Error::config("SW2130", what)
+                .with_hint("from 1s, with a `transactional_id` that is not empty"));
+        }
+        Ok(Terms { id, timeout, linger: self.linger.0, connection: connection.clone() })
+    }
+
+    /// Whether the input replaces rows, by the sink's own key.
+    fn upserts(&self, cx: &NodeContext<'_>) -> Result<bool> {
+        let Changes::Upsert { key } = cx.stream(0).changes else {
+            return Ok(false);
+        };
+        let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+        if !self.key.is_empty() && sorted(&key) != sorted(&self.key) {
+            let what = format!(
+                "write rows that replace those of the same {} by the key {}",
+                key.join(", "),
+                self.key.join(", ")
+            );
+            return Err(Error::config("SW2142", what).with_hint(format!(
+                "`key: [{}]` lets Kafka replace what the row replaces",
+                key.join(", ")
+            )));
+        }
+        Ok(!self.key.is_empty())
+    }
+
     fn producing(&self) -> Result<Producing> {
         if self.linger.0 > std::time::Duration::from_secs(1) {
             return Err(Error::config(
@@ -129,12 +195,13 @@ impl KafkaSinkOptions {
     }
 
     /// Columns of the payload.
-    fn payload(&self, schema: &Schema) -> Result<Vec<usize>> {
-        let left_out: Vec<usize> = self
+    fn payload(&self, schema: &Schema, op: Option<usize>) -> Result<Vec<usize>> {
+        let mut left_out: Vec<usize> = self
             .except
             .iter()
             .map(|name| column(schema, name, "payload"))
             .collect::<Result<_>>()?;
+        left_out.extend(op.filter(|_| !self.keep_op));
         let kept: Vec<usize> =
             (0..schema.fields().len()).filter(|i| !left_out.contains(i)).collect();
         if kept.is_empty() {
@@ -184,17 +251,23 @@ sinks:
         }
         let producing = self.producing()?;
         connection.check(&producing.common())?;
+        let terms = self.terms(cx, &connection)?;
+        connection.check(&terms.settings())?;
         let envelope = self.envelope(cx, &schema)?;
-        let payload = self.payload(&schema)?;
+        let op = if self.upserts(cx)? { schema.index_of(OP_COLUMN).ok() } else { None };
+        let payload = self.payload(&schema, op)?;
         let columns = Arc::new(schema.project(&payload)?);
         let codec = CodecContext { topic: Some(&self.topic), node: &cx.node.name };
         let make_encoder = codec::encoder(cx.node.format.as_ref(), columns, &codec)?;
         let is_key = |i: &usize| self.key.iter().any(|name| name == schema.field(*i).name());
-        let values: Vec<usize> = payload.iter().copied().filter(|i| !is_key(i)).collect();
+        let is_value = |i: &usize| !is_key(i) && Some(*i) != op;
+        let values: Vec<usize> = payload.iter().copied().filter(is_value).collect();
         let mut warnings = Vec::new();
         if connection.is_embedded() {
             warnings.push(embedded::WARNING.to_owned());
         }
+        let takes_upserts = !self.key.is_empty();
+        let commit_point = Some(commit_point::plan(terms.clone(), Some(self.topic.clone())));
         let design = Arc::new(Design {
             connection,
             topic: self.topic,
@@ -202,10 +275,12 @@ sinks:
             producing,
             make_encoder,
             payload,
-            tombstones: self.tombstones.then_some(values),
+            tombstones: TombstonePlan { null: self.tombstones.then_some(values), op },
             envelope,
+            terms,
         });
         let make = move || Ok(Box::new(KafkaSink::new(Arc::clone(&design))) as _);
-        Ok(SinkPlan { warnings, ..SinkPlan::new(Arc::new(make)) })
+        let plan = SinkPlan::new(Arc::new(make));
+        Ok(SinkPlan { warnings, exactly_once: true, takes_upserts, commit_point, ..plan })
     }
 }

@@ -9,17 +9,20 @@ use serde::Deserialize;
 use swiftwater_config::Duration;
 use swiftwater_engine::{Error, NodeContext, Result, SourceOptions, SourcePlan, schema};
 
+use super::kafka_sink::default_transaction_timeout;
 use crate::codec::{self, CodecContext};
 use crate::event_time::EventTime;
 use crate::kafka::bounds::{self, Start, Until};
 use crate::kafka::client::Connection;
 use crate::kafka::columns::MetadataColumns;
+use crate::kafka::commit_point;
 use crate::kafka::embedded;
 use crate::kafka::ends::Ends;
 use crate::kafka::rows::Tombstones;
 use crate::kafka::security::Security;
 use crate::kafka::settings::{Group, GroupProtocol, Isolation, Strategy};
 use crate::kafka::source::{Design, KafkaSource, Subscription};
+use crate::kafka::terms::{Terms, transactional_id};
 
 /// Reads topics as a member of a consumer group.
 ///
@@ -88,6 +91,11 @@ pub struct KafkaSourceOptions {
     /// After how long without a word the group takes this process for dead.
     #[serde(default = "default_session_timeout")]
     pub session_timeout: Duration,
+    /// With `exactly_once` and no kafka sink: the transactional id by which epochs are committed, and
+    /// the name of the group that remembers the last one; `swiftwater.` and the topology's name
+    /// without it.
+    #[serde(default)]
+    pub transactional_id: Option<String>,
     /// Encryption and login.
     #[serde(default)]
     pub security: Security,
@@ -195,6 +203,17 @@ sinks:
         let (columns, schema) = self.metadata.plan(&decoder.schema)?;
         let warnings = self.warnings(&connection);
         let bounded = self.until.is_some();
+        let terms = Terms {
+            id: transactional_id(self.transactional_id.as_ref(), cx.topology),
+            timeout: default_transaction_timeout().0,
+            linger: std::time::Duration::ZERO,
+            connection: connection.clone(),
+        };
+        let first = match &subscription {
+            Subscription::Topics(topics) => topics.iter().min().cloned(),
+            Subscription::Pattern(_) => None,
+        };
+        let commit_point = Some(commit_point::plan(terms, first));
         let design = Arc::new(Design {
             connection,
             subscription,
@@ -211,11 +230,7 @@ sinks:
             backlog: Arc::default(),
         });
         let make = move |_| Ok(Box::new(KafkaSource::new(Arc::clone(&design))) as _);
-        Ok(SourcePlan {
-            bounded,
-            warnings,
-            replayable: true,
-            ..SourcePlan::new(schema, Arc::new(make))
-        })
+        let plan = SourcePlan::new(schema, Arc::new(make));
+        Ok(SourcePlan { bounded, warnings, replayable: true, commit_point, ..plan })
     }
 }

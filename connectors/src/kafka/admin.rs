@@ -1,5 +1,5 @@
-//! What the sink asks of brokers before it writes: the topic, made if the options say so, and the
-//! largest record it takes.
+//! What the sink asks of brokers before it writes: the topic, made if the options say so, and what
+//! records it takes.
 
 use std::time::Duration;
 
@@ -104,13 +104,26 @@ impl Admin {
         Ok(())
     }
 
-    /// The topic's `max.message.bytes`; `None` where the brokers do not tell us.
-    pub(super) fn largest_record(&self, topic: &str) -> Option<usize> {
+    /// What the topic takes, as far as the brokers tell us.
+    pub(super) fn limits(&self, topic: &str) -> Limits {
         let topic = [ResourceSpecifier::Topic(topic)];
         let asked = self.runtime.block_on(self.client.describe_configs(&topic, &Self::options()));
-        let value = |resource: rdkafka::admin::ConfigResource| {
-            resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
-        };
-        asked.ok()?.into_iter().filter_map(std::result::Result::ok).find_map(value)
+        let answers = asked.unwrap_or_default().into_iter().filter_map(std::result::Result::ok);
+        let mut limits = Limits::default();
+        for resource in answers {
+            let value = |name| resource.get(name).and_then(|entry| entry.value.clone());
+            limits.largest = value("max.message.bytes").and_then(|text| text.parse().ok());
+            limits.needs_key = value("cleanup.policy").is_some_and(|text| text.contains("compact"));
+        }
+        limits
     }
+}
+
+/// What records a topic takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    /// Its `max.message.bytes`, where it is known.
+    pub(super) largest: Option<usize>,
+    /// Whether a record without a key is refused, because the topic is compacted.
+    pub(super) needs_key: bool,
 }

@@ -109,6 +109,14 @@ impl Connection {
         self.brokers == embedded::ADDRESS
     }
 
+    /// A name for the cluster: its addresses, in an order of their own.
+    pub(crate) fn system(&self) -> String {
+        let mut all: Vec<&str> = self.brokers.split(',').map(str::trim).collect();
+        all.sort_unstable();
+        all.dedup();
+        format!("kafka {}", all.join(","))
+    }
+
     /// Checks everything that can be checked without the network.
     ///
     /// # Errors

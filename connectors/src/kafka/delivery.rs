@@ -74,9 +74,14 @@ impl Deliveries {
 
     /// A record of batch `sequence` needs no more care: it is durable or set aside.
     pub(super) fn done(&mut self, sequence: Sequence) {
+        self.done_many(sequence, 1);
+    }
+
+    /// As many records of batch `sequence` need no more care.
+    pub(super) fn done_many(&mut self, sequence: Sequence, records: usize) {
         let index = sequence.checked_sub(self.durable + 1).and_then(|i| usize::try_from(i).ok());
         if let Some(open) = index.and_then(|i| self.open.get_mut(i)) {
-            *open = open.saturating_sub(1);
+            *open = open.saturating_sub(records);
             self.advance();
         }
     }
@@ -89,8 +94,12 @@ impl Deliveries {
 
     /// A record could not be written: its batch never becomes durable.
     pub(super) fn fail(&mut self, code: Code) {
-        let failed = self.failed.get_or_insert((code, 0));
-        failed.1 += 1;
+        self.fail_many(code, 1);
+    }
+
+    /// As many records could not be written.
+    pub(super) fn fail_many(&mut self, code: Code, records: usize) {
+        self.failed.get_or_insert((code, 0)).1 += records;
     }
 
     fn advance(&mut self) {
@@ -103,6 +112,11 @@ impl Deliveries {
     /// The number of the last batch up to which everything is durable.
     pub(super) const fn durable(&self) -> Sequence {
         self.durable
+    }
+
+    /// Whether every batch that was taken is durable.
+    pub(super) fn is_clear(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Records that were set aside, leaving none.

@@ -8,10 +8,14 @@
 #![expect(unsafe_code, reason = "librdkafka is a C library; this module is the wall around it")]
 
 mod consume;
+mod pipe;
 mod produce;
+mod transaction;
 
 pub(super) use consume::{DataQueue, Message, Messages};
-pub(super) use produce::{Delivered, Outbox, Producer, Single};
+pub(super) use pipe::{Delivered, Pipe};
+pub(super) use produce::{Outbox, Producer, Single};
+pub(super) use transaction::{Marked, Trouble};
 
 use std::ffi::{CStr, CString, c_char, c_void};
 

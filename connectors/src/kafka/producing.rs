@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use swiftwater_engine::SinkContext;
 
 /// Memory that librdkafka takes for a record beside its payload, with a short key.
-const RECORD_OVERHEAD: usize = 256;
+pub(super) const RECORD_OVERHEAD: usize = 256;
 /// More records or bytes than these in flight only add latency.
 const RECORDS_AT_MOST: usize = 100_000;
 const BYTES_AT_MOST: usize = 64 << 20;
 /// The largest batch of records that is sent as one, unless the topic's limit is lower.
-const BATCH_BYTES: usize = 1_000_000;
+pub(super) const BATCH_BYTES: usize = 1_000_000;
 
 /// Which partition a record goes to that names none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -75,6 +75,20 @@ impl Compression {
     }
 }
 
+/// Settings of every producer.
+pub(super) fn shared(linger: Duration) -> Vec<(&'static str, String)> {
+    vec![
+        ("enable.idempotence", "true".to_owned()),
+        ("acks", "all".to_owned()),
+        ("linger.ms", (linger.as_secs_f64() * 1000.0).to_string()),
+        ("batch.num.messages", "100000".to_owned()),
+        ("retry.backoff.ms", "50".to_owned()),
+        ("statistics.interval.ms", "10000".to_owned()),
+        ("topic.metadata.refresh.interval.ms", "60000".to_owned()),
+        ("enable.metrics.push", "false".to_owned()),
+    ]
+}
+
 /// The settings that decide how records are written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Producing {
@@ -87,18 +101,16 @@ pub(crate) struct Producing {
 impl Producing {
     /// Settings that do not depend on where the sink runs.
     pub(crate) fn common(&self) -> Vec<(&'static str, String)> {
-        let linger = self.linger.as_secs_f64() * 1000.0;
+        let mut all = shared(self.linger);
+        all.extend(self.of_topic());
+        all
+    }
+
+    /// Settings that a topic can have for itself.
+    pub(super) fn of_topic(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![
-            ("enable.idempotence", "true".to_owned()),
-            ("acks", "all".to_owned()),
             ("partitioner", self.partitioner.name().to_owned()),
             ("compression.type", self.compression.name().to_owned()),
-            ("linger.ms", linger.to_string()),
-            ("batch.num.messages", "100000".to_owned()),
-            ("retry.backoff.ms", "50".to_owned()),
-            ("statistics.interval.ms", "10000".to_owned()),
-            ("topic.metadata.refresh.interval.ms", "60000".to_owned()),
-            ("enable.metrics.push", "false".to_owned()),
         ];
         if let Some(level) = self.compression_level {
             all.push(("compression.level", level.to_string()));

@@ -1,23 +1,31 @@
-//! The `kafka` sink: one idempotent producer on the sink's thread.
+//! The `kafka` sink: one idempotent producer on the sink's thread, or a place at the transactional one
+//! that the sinks of an exactly-once topology share.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use swiftwater_engine::dead_letter::Rejected;
-use swiftwater_engine::{Batch, Error, Result, Sequence, Sink, SinkContext};
+use swiftwater_engine::{Batch, Epoch, Error, Result, Sequence, Sink, SinkContext, Staged};
 
-use super::admin::{Admin, CreateTopic};
+use super::admin::{Admin, CreateTopic, Limits};
 use super::client::{Connection, not_created};
 use super::context::Consumer;
 use super::delivery::Deliveries;
 use super::envelope::EnvelopePlan;
-use super::ffi::Producer;
+use super::ffi::{Pipe, Producer};
 use super::keys::KeyPlan;
 use super::producing::Producing;
+use super::terms::{Seat, Terms};
+use super::tombstones::TombstonePlan;
 use super::topics::Directory;
+use super::transaction::Joint;
 use super::writer::{FULL, Writer};
 use super::{embedded, faults};
 use crate::codec::{MakeEncoder, Payloads};
+
+/// Most bytes of a sink that are on their way in a transaction: more only add latency.
+const HOLD_AT_MOST: usize = 64 << 20;
 
 /// A planned sink.
 pub(crate) struct Design {
@@ -28,9 +36,10 @@ pub(crate) struct Design {
     pub(crate) make_encoder: MakeEncoder,
     /// Columns of the payload.
     pub(crate) payload: Vec<usize>,
-    /// Columns that are all null in a row that becomes a record without a value.
-    pub(crate) tombstones: Option<Vec<usize>>,
+    pub(crate) tombstones: TombstonePlan,
     pub(crate) envelope: EnvelopePlan,
+    /// Terms of the producer that exactly-once sinks share.
+    pub(crate) terms: Terms,
 }
 
 /// The sink.
@@ -84,12 +93,12 @@ impl KafkaSink {
             Some(Admin::new(&config, design.connection.context(&cx.node))?)
         };
         let partitions = self.find_topic(&brokers, &cx.node, admin.as_ref())?;
-        let largest = admin.as_ref().and_then(|admin| admin.largest_record(&design.topic));
-        let settings = design.producing.of_sink(cx, largest);
-        let config = design.connection.configure(&brokers, &settings)?;
-        let context = design.connection.context(&cx.node);
-        let producer =
-            Producer::new(&config, context, &design.topic).map_err(|e| not_created(&e))?;
+        let limits = admin.as_ref().map(|a| a.limits(&design.topic)).unwrap_or_default();
+        let (producer, joint) = if cx.exactly_once.is_some() {
+            self.share(cx, limits)?
+        } else {
+            (self.own(cx, &brokers, limits)?, None)
+        };
         let key_encoder = match &design.envelope.key {
             KeyPlan::Json(_, make) => Some(make()?),
             _ => None,
@@ -104,7 +113,41 @@ impl KafkaSink {
             deliveries: Deliveries::default(),
             payloads: Payloads::default(),
             outboxes: Vec::new(),
+            joint,
+            limits,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            hold_at_most: cx.buffer_bytes.min(HOLD_AT_MOST),
         })
+    }
+
+    /// A producer of our own.
+    fn own(&self, cx: &SinkContext, brokers: &str, limits: Limits) -> Result<Producer> {
+        let design = &self.design;
+        let settings = design.producing.of_sink(cx, limits.largest);
+        let config = design.connection.configure(brokers, &settings)?;
+        let pipe = Pipe::new(&config, design.connection.context(&cx.node));
+        let pipe = Arc::new(pipe.map_err(|e| not_created(&e))?);
+        Producer::new(pipe, &design.topic, &[]).map_err(|e| not_created(&e))
+    }
+
+    /// The producer whose transactions the commit point ends.
+    fn share(&self, cx: &SinkContext, limits: Limits) -> Result<(Producer, Option<Joint>)> {
+        let design = &self.design;
+        let transaction = Seat::of(&cx.shared, &design.connection)?.joined(&design.terms)?;
+        let batch = transaction.terms.batch_bytes();
+        if let Some(largest) = limits.largest.filter(|largest| *largest < batch) {
+            let what = format!(
+                "write `{}` in batches of {batch} bytes: the topic takes {largest}",
+                design.topic
+            );
+            return Err(Error::config("SW2141", what).with_hint(format!(
+                "give the kafka sinks of the topology `properties: {{batch.size: \"{largest}\"}}`"
+            )));
+        }
+        let pipe = Arc::clone(&transaction.pipe);
+        let producer = Producer::new(pipe, &design.topic, &design.producing.of_topic());
+        Ok((producer.map_err(|e| not_created(&e))?, Some(transaction.join())))
     }
 }
 
@@ -148,6 +191,19 @@ impl Sink for KafkaSink {
         }
     }
 
+    fn stage(&mut self, _epoch: Epoch) -> Result<Staged> {
+        let topic = self.design.topic.as_str();
+        let Some(open) = &mut self.open else {
+            return Err(Error::bug("stage an epoch of a kafka sink that is not open"));
+        };
+        open.serve(topic, Duration::ZERO);
+        match open.failure(topic) {
+            Some(error) => Err(error),
+            None if open.deliveries.is_clear() => Ok(serde_json::json!({"topic": topic})),
+            None => Err(Error::bug("stage an epoch before its rows are acknowledged")),
+        }
+    }
+
     fn take_rejected(&mut self) -> Vec<Rejected> {
         self.open.as_mut().map(|open| open.deliveries.take_rejected()).unwrap_or_default()
     }
@@ -156,7 +212,8 @@ impl Sink for KafkaSink {
         let Some(open) = &self.open else {
             return Ok(());
         };
-        let left = open.producer.outstanding();
+        // What a transaction holds is the others' too, and ends with it.
+        let left = if open.joint.is_some() { 0 } else { open.producer.pipe().outstanding() };
         if left > 0 {
             tracing::warn!(node = open.node.as_str(), left, "closing before all is delivered");
         }

@@ -22,6 +22,7 @@ use super::member::Member;
 use super::reader::Reader;
 use super::rows::{Rows, Tombstones};
 use super::settings;
+use super::terms::Seat;
 use super::topics::Directory;
 use crate::codec::MakeDecoder;
 use crate::event_time::EventTime;
@@ -143,6 +144,7 @@ impl KafkaSource {
         if let Some(ends) = &design.ends {
             ends.resolve(&consumer, &all)?;
         }
+        Seat::of(&cx.shared, &design.connection)?.reads(&cx.node, &design.group);
         let share = everything.share(&all);
         design.ends.iter().for_each(|ends| ends.reopen(&share));
         member.everything = Some(everything);

@@ -3,6 +3,7 @@
 //! Rows are sorted by partition and handed over in runs, which costs librdkafka half of what single
 //! calls do: it keeps the records of a partition together in memory, and takes its locks once a run.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,17 +13,23 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use serde::Deserialize;
 use swiftwater_engine::{Error, Result, Sequence};
 
+use super::admin::Limits;
 use super::context::Note;
 use super::delivery::{Deliveries, Verdict, rejected, verdict};
 use super::envelope::Envelopes;
-use super::ffi::{Delivered, Outbox, Producer, Single};
-use super::keys::{Keys, all_null, payload};
+use super::ffi::{Outbox, Producer, Single};
+use super::keys::{Keys, payload};
+use super::producing::RECORD_OVERHEAD;
+use super::resend::delivered;
 use super::sink::Design;
-use super::{faults, murmur2};
+use super::transaction::Joint;
+use super::{faults, mailbox, murmur2};
 use crate::codec::{Encoder, Payloads};
 
 /// Rows that are sorted and handed over at once.
 const RUN: usize = 4096;
+/// More than what Kafka puts around a record that it does not compress.
+const FRAME: usize = 256;
 /// How long a full queue is waited for before it is tried again.
 pub(super) const FULL: Duration = Duration::from_millis(1);
 
@@ -38,6 +45,14 @@ pub(super) struct Writer {
     pub(super) payloads: Payloads,
     /// One for each partition, and one for records that the partitioner places.
     pub(super) outboxes: Vec<Outbox<'static>>,
+    /// The place in the transaction that is shared with others, where rows are written exactly once.
+    pub(super) joint: Option<Joint>,
+    pub(super) limits: Limits,
+    /// Batches that are not durable with their bytes, all their bytes, and most there should be:
+    /// counted where the producer's own limits are not ours.
+    pub(super) held: VecDeque<(Sequence, usize)>,
+    pub(super) held_bytes: usize,
+    pub(super) hold_at_most: usize,
 }
 
 /// One batch, encoded.
@@ -57,54 +72,13 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// What the producer says of one record.
-fn delivered(deliveries: &mut Deliveries, again: &mut Vec<Again>, topic: &str, d: &Delivered<'_>) {
-    let sequence = d.opaque as Sequence;
-    let Some(code) = d.error else {
-        deliveries.done(sequence);
-        return;
-    };
-    match verdict(code) {
-        Verdict::Rejected(number) => {
-            deliveries.reject(
-                sequence,
-                rejected(number, topic, code, d.record.payload(), d.record.key()),
-            );
-        }
-        Verdict::Again => again.push(Again::of(d)),
-        Verdict::Failed => deliveries.fail(code),
-    }
-}
-
-/// A record that is sent once more.
-struct Again {
-    opaque: usize,
-    partition: i32,
-    timestamp: Option<i64>,
-    payload: Option<Vec<u8>>,
-    key: Option<Vec<u8>>,
-    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl Again {
-    fn of(d: &Delivered<'_>) -> Self {
-        let mut headers = Vec::new();
-        d.record.headers(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))));
-        Self {
-            opaque: d.opaque,
-            partition: d.record.partition(),
-            timestamp: d.record.timestamp(),
-            payload: d.record.payload().map(<[u8]>::to_vec),
-            key: d.record.key().map(<[u8]>::to_vec),
-            headers,
-        }
-    }
-}
-
 impl Writer {
     /// Why nothing can be written any more.
     pub(super) fn failure(&self, topic: &str) -> Option<Error> {
-        let client = self.producer.client();
+        if let Some(joint) = &self.joint {
+            return joint.transaction.failure();
+        }
+        let client = self.producer.pipe().client();
         let failure = self.deliveries.failure(topic, &self.brokers);
         // A producer that broke down purges its queue: what broke it is the reason.
         if let Some((code, reason)) = client.fatal_error() {
@@ -115,28 +89,46 @@ impl Writer {
 
     /// Serves what the producer has to say, waiting at most `wait` for the first of it.
     pub(super) fn serve(&mut self, topic: &str, wait: Duration) {
-        let mut again = Vec::new();
-        let deliveries = &mut self.deliveries;
-        let mut served =
-            self.producer.serve(wait, |d| delivered(deliveries, &mut again, topic, &d));
+        if self.joint.is_some() {
+            self.take_mail(topic, wait);
+        } else {
+            self.serve_own(topic, wait);
+        }
+        let durable = self.deliveries.durable();
+        while let Some((_, bytes)) = self.held.pop_front_if(|(sequence, _)| *sequence <= durable) {
+            self.held_bytes -= bytes;
+        }
+    }
+
+    fn serve_own(&mut self, topic: &str, wait: Duration) {
+        let (mut again, deliveries) = (Vec::new(), &mut self.deliveries);
+        let pipe = self.producer.pipe();
+        let mut served = pipe.serve(wait, |d| delivered(deliveries, &mut again, topic, &d));
         while served {
-            served = self
-                .producer
-                .serve(Duration::ZERO, |d| delivered(deliveries, &mut again, topic, &d));
+            served = pipe.serve(Duration::ZERO, |d| delivered(deliveries, &mut again, topic, &d));
         }
         for record in again {
-            let headers: Vec<(&[u8], Option<&[u8]>)> =
-                record.headers.iter().map(|(n, v)| (n.as_slice(), v.as_deref())).collect();
-            let single = Single {
-                partition: Some(record.partition),
-                payload: record.payload.as_deref(),
-                key: record.key.as_deref(),
-                timestamp: record.timestamp,
-                headers: &headers,
-            };
             // Its place in the queue has only just become free.
-            if let Err(code) = self.producer.produce_single(&single, record.opaque) {
+            if let Err(code) = record.send(&self.producer) {
                 self.deliveries.fail(code);
+            }
+        }
+    }
+
+    /// What became of our records in a transaction; one that was refused ends it.
+    fn take_mail(&mut self, topic: &str, wait: Duration) {
+        let Some(joint) = &self.joint else {
+            return;
+        };
+        let (done, failed) = joint.mailbox.take(wait);
+        for (sequence, records) in done {
+            self.deliveries.done_many(sequence, records);
+        }
+        if let Some((code, records)) = failed {
+            self.deliveries.fail_many(code, records);
+            let told = joint.transaction.failure();
+            if let Some(error) = told.or_else(|| self.deliveries.failure(topic, &self.brokers)) {
+                joint.transaction.doom(&error);
             }
         }
     }
@@ -149,15 +141,57 @@ impl Writer {
 
     /// New numbers of partitions come with the producer's statistics.
     pub(super) fn take_notes(&mut self, topic: &str) {
-        for note in self.producer.client().context().take_notes() {
-            if let Note::Statistics(json) = note
-                && let Some(partitions) = partitions(&json, topic)
-                && partitions > self.partitions
-            {
-                tracing::info!(node = self.node.as_str(), topic, partitions, "topic has grown");
-                self.partitions = partitions;
+        if let Some(joint) = &mut self.joint {
+            if let Some(json) = joint.statistics() {
+                self.grow(&json, topic);
+            }
+            return;
+        }
+        for note in self.producer.pipe().client().context().take_notes() {
+            if let Note::Statistics(json) = note {
+                self.grow(&json, topic);
             }
         }
+    }
+
+    fn grow(&mut self, statistics: &[u8], topic: &str) {
+        if let Some(partitions) = partitions(statistics, topic).filter(|p| *p > self.partitions) {
+            tracing::info!(node = self.node.as_str(), topic, partitions, "topic has grown");
+            self.partitions = partitions;
+        }
+    }
+
+    /// The number that comes back with each record of a batch.
+    fn opaque(&self, sequence: Sequence) -> usize {
+        match &self.joint {
+            Some(joint) => mailbox::opaque(joint.sink, sequence),
+            None => usize::try_from(sequence).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Why the topic would refuse a record: in a transaction a refusal would end it.
+    fn unwritable(&self, value: Option<&[u8]>, key: Option<&[u8]>) -> Option<Code> {
+        self.joint.as_ref()?;
+        let size = value.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len);
+        let framed = size + size / 256 + FRAME;
+        if self.limits.largest.is_some_and(|largest| framed > largest) {
+            return Some(Code::MessageSizeTooLarge);
+        }
+        (self.limits.needs_key && key.is_none()).then_some(Code::InvalidRecord)
+    }
+
+    /// Begins the transaction where there is none, once what is on its way leaves room for more.
+    fn begin(&mut self, topic: &str, sequence: Sequence, bytes: usize) -> Result<()> {
+        let Some(joint) = &self.joint else {
+            return Ok(());
+        };
+        joint.transaction.begin()?;
+        while self.held_bytes > 0 && self.held_bytes + bytes > self.hold_at_most {
+            self.wait_for_room(topic)?;
+        }
+        self.held.push_back((sequence, bytes));
+        self.held_bytes += bytes;
+        Ok(())
     }
 
     /// The partition of a row; `None` leaves it to librdkafka's partitioner.
@@ -198,9 +232,13 @@ impl Writer {
         let kept = std::mem::take(&mut self.outboxes);
         let mut outboxes: Vec<Outbox<'_>> = kept.into_iter().map(Outbox::recycle).collect();
         outboxes.resize_with(places + 1, Outbox::new);
-        let opaque = usize::try_from(batch.sequence).unwrap_or(usize::MAX);
+        let opaque = self.opaque(batch.sequence);
         for row in rows {
             let (value, key) = (batch.payload(row), batch.keys.get(row));
+            if let Some(code) = self.unwritable(value, key) {
+                self.refuse(topic, batch.sequence, code, (value, key));
+                continue;
+            }
             let asked = envelopes.partition(row);
             let place = match self.partition(design, asked, key) {
                 None => places,
@@ -242,10 +280,14 @@ impl Writer {
         rows: Range<usize>,
     ) -> Result<()> {
         let topic = design.topic.as_str();
-        let opaque = usize::try_from(batch.sequence).unwrap_or(usize::MAX);
+        let opaque = self.opaque(batch.sequence);
         let mut headers = Vec::new();
         for row in rows {
             let (value, key) = (batch.payload(row), batch.keys.get(row));
+            if let Some(code) = self.unwritable(value, key) {
+                self.refuse(topic, batch.sequence, code, (value, key));
+                continue;
+            }
             headers.clear();
             envelopes.headers(row, &mut headers);
             let partition = self.partition(design, envelopes.partition(row), key);
@@ -290,8 +332,10 @@ impl Writer {
             )
             .with_hint("a format that packs rows into one record takes none of them"));
         }
+        let bytes = payloads.bytes.len() + count * RECORD_OVERHEAD;
+        self.begin(&design.topic, sequence, bytes)?;
         self.deliveries.begin(sequence, count);
-        let nulls = design.tombstones.as_ref().and_then(|columns| all_null(records, columns));
+        let nulls = design.tombstones.of(records)?;
         let batch = Encoded { sequence, payloads: &payloads, keys: &keys, nulls };
         for from in (0..count).step_by(RUN) {
             let rows = from..count.min(from + RUN);

@@ -9,10 +9,12 @@ use arrow::datatypes::Int64Type;
 use serde_json::{Value, json};
 use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
 use swiftwater_engine::dead_letter::Rejected;
+use swiftwater_engine::kind::{CommitContext, CommitPointPlan};
 use swiftwater_engine::metrics::{Metrics, SinkMetrics, SourceMetrics};
 use swiftwater_engine::{
-    Batch, Clock, Commit, NodeContext, Polled, Position, Readings, Registry, Result, Sequence,
-    Sink, SinkContext, Source, SourceContext, SourcePlan,
+    Batch, Clock, Commit, CommitPoint, Epoch, ExactlyOnce, NodeContext, Polled, Position, Readings,
+    Registry, Result, Sequence, Shared, Sink, SinkContext, SinkPlan, Source, SourceContext,
+    SourcePlan, Staged, Stream,
 };
 
 use crate::support::Broker;
@@ -88,7 +90,7 @@ impl Reader {
     }
 
     pub(crate) fn open_instance(plan: &SourcePlan, instance: usize, of: usize) -> Result<Self> {
-        Self::open_as(plan, (instance, of), false, None)
+        Self::open_as(plan, (instance, of), false, None, Arc::default())
     }
 
     /// Opens an instance as stateful topologies do: it takes its share of all partitions.
@@ -97,7 +99,12 @@ impl Reader {
         instance: (usize, usize),
         resume: Option<Position>,
     ) -> Result<Self> {
-        Self::open_as(plan, instance, true, resume)
+        Self::open_as(plan, instance, true, resume, Arc::default())
+    }
+
+    /// Opens a source of a topology whose nodes share things.
+    pub(crate) fn open_shared(plan: &SourcePlan, shared: &Arc<Shared>) -> Result<Self> {
+        Self::open_as(plan, (0, 1), true, None, Arc::clone(shared))
     }
 
     fn open_as(
@@ -105,13 +112,14 @@ impl Reader {
         (instance, of): (usize, usize),
         takes_all: bool,
         resume: Option<Position>,
+        shared: Arc<Shared>,
     ) -> Result<Self> {
         let metrics = Metrics::new("test")?;
         let mut source = (plan.make)(instance)?;
         source.open(SourceContext {
             resume,
             takes_all,
-            shared: Arc::default(),
+            shared,
             topology: "test".into(),
             node: "node".into(),
             instance,
@@ -249,15 +257,31 @@ impl Writer {
         retry_budget: Duration,
         buffer_bytes: usize,
     ) -> Result<Self> {
-        let node = node(Role::Sink, options);
-        let inputs = [example.schema()];
-        let context = NodeContext { topology: "test", node: &node, inputs: &inputs, streams: &[] };
-        let plan = registry().plan_sink(&context)?;
+        let plan = plan_sink(options, example, Stream::append())?;
+        Self::open_plan(&plan, retry_budget, buffer_bytes, None)
+    }
+
+    /// Opens a sink whose epochs the commit point of its topology commits.
+    pub(crate) fn join(plan: &SinkPlan, shared: &Arc<Shared>) -> Result<Self> {
+        Self::open_plan(plan, LIMIT, 16 << 20, Some(Arc::clone(shared)))
+    }
+
+    /// Opens a sink that stands for itself.
+    pub(crate) fn open_alone(plan: &SinkPlan) -> Result<Self> {
+        Self::open_plan(plan, LIMIT, 16 << 20, None)
+    }
+
+    fn open_plan(
+        plan: &SinkPlan,
+        retry_budget: Duration,
+        buffer_bytes: usize,
+        shared: Option<Arc<Shared>>,
+    ) -> Result<Self> {
         let metrics = Metrics::new("test")?;
         let mut sink = (plan.make)()?;
         sink.open(SinkContext {
-            shared: Arc::default(),
-            exactly_once: None,
+            exactly_once: shared.as_ref().map(|_| ExactlyOnce::default()),
+            shared: shared.unwrap_or_default(),
             topology: "test".into(),
             node: "node".into(),
             buffer_bytes,
@@ -285,9 +309,37 @@ impl Writer {
         Ok(self)
     }
 
+    /// Ends an epoch: everything is acknowledged, then staged.
+    pub(crate) fn stage(&mut self, epoch: Epoch) -> Result<Staged> {
+        self.flush()?;
+        self.sink.stage(epoch)
+    }
+
     pub(crate) fn close(mut self) {
         self.sink.close().unwrap();
     }
+}
+
+/// Plans a sink for rows like `example` of a stream.
+pub(crate) fn plan_sink(options: Value, example: &RecordBatch, stream: Stream) -> Result<SinkPlan> {
+    let node = node(Role::Sink, options);
+    let (inputs, streams) = ([example.schema()], [stream]);
+    registry().plan_sink(&NodeContext {
+        topology: "test",
+        node: &node,
+        inputs: &inputs,
+        streams: &streams,
+    })
+}
+
+/// The commit point of one process: it and the nodes of the process share `shared`.
+pub(crate) fn commit_point(
+    plan: Option<&CommitPointPlan>,
+    shared: &Arc<Shared>,
+) -> Arc<dyn CommitPoint> {
+    let cx =
+        CommitContext { topology: "test".into(), shared: Arc::clone(shared), retry_budget: LIMIT };
+    (plan.unwrap().make)(&cx).unwrap()
 }
 
 /// Rows `{n: from..to}`.

@@ -7,6 +7,8 @@ mod driver;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod epochs;
+#[cfg(test)]
 mod everything;
 #[cfg(test)]
 mod group;

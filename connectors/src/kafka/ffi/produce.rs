@@ -1,20 +1,15 @@
-//! Records out: runs of one partition in one call, single records with headers and a timestamp, and
-//! the events that come back.
+//! Records out: runs of one partition in one call, and single records with headers and a timestamp.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::time::Duration;
+use std::sync::Arc;
 
-use rdkafka::ClientContext as _;
 use rdkafka::bindings::{self as c, rd_kafka_vtype_t as v};
-use rdkafka::client::Client;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::types::{RDKafkaEvent, RDKafkaMessage, RDKafkaQueue, RDKafkaTopic, RDKafkaType};
+use rdkafka::types::{RDKafkaMessage, RDKafkaTopic};
 
-use super::super::context::Context;
-use super::{Message, NO_ERROR, bytes, set_token, text};
+use super::{NO_ERROR, Pipe, bytes, text};
 
 /// Lets librdkafka's partitioner choose.
 const UNASSIGNED: i32 = -1;
@@ -88,54 +83,50 @@ pub(in crate::kafka) struct Single<'a> {
     pub(in crate::kafka) headers: &'a [(&'a [u8], Option<&'a [u8]>)],
 }
 
-/// What became of a record.
-pub(in crate::kafka) struct Delivered<'a> {
-    pub(in crate::kafka) opaque: usize,
-    /// Why it was not written; `None` once it is durable.
-    pub(in crate::kafka) error: Option<RDKafkaErrorCode>,
-    /// The record as it was taken.
-    pub(in crate::kafka) record: Message<'a>,
-}
-
 /// A producer for one topic.
 pub(in crate::kafka) struct Producer {
     topic: NonNull<RDKafkaTopic>,
-    events: NonNull<RDKafkaQueue>,
-    client: Client<Context>,
+    pipe: Arc<Pipe>,
 }
 
-// SAFETY: librdkafka's clients, topics and queues may be used from any thread.
+// SAFETY: librdkafka's topics may be used from any thread.
 unsafe impl Send for Producer {}
 
 impl Producer {
+    /// A producer of `topic` through `pipe`; `settings` are those of this topic alone, and count
+    /// for the first producer of a topic.
     pub(in crate::kafka) fn new(
-        config: &ClientConfig,
-        context: Context,
+        pipe: Arc<Pipe>,
         topic: &str,
+        settings: &[(&str, String)],
     ) -> KafkaResult<Self> {
-        let events = c::RD_KAFKA_EVENT_DR
-            | c::RD_KAFKA_EVENT_STATS
-            | c::RD_KAFKA_EVENT_ERROR
-            | c::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
-        let native = config.create_native_config()?;
-        // SAFETY: the configuration is alive until the client takes it.
-        unsafe { c::rd_kafka_conf_set_events(native.ptr(), events) };
-        let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context)?;
+        const REASON: usize = 512;
         let name = CString::new(topic)?;
-        // SAFETY: the client outlives topic and queue, see `Drop`.
-        let (topic, events) = unsafe {
-            let rk = client.native_ptr();
-            let topic = c::rd_kafka_topic_new(rk, name.as_ptr(), ptr::null_mut());
-            (NonNull::new(topic), NonNull::new(c::rd_kafka_queue_get_main(rk)))
+        let rk = pipe.client().native_ptr();
+        let mut reason: [c_char; REASON] = [0; REASON];
+        // SAFETY: client and strings are alive; the configuration is ours until the topic takes it.
+        let topic = unsafe {
+            let conf = c::rd_kafka_default_topic_conf_dup(rk);
+            for (name, value) in settings {
+                let (key, text_of) = (CString::new(*name)?, CString::new(value.as_str())?);
+                let (key, told) = (key.as_ptr(), reason.as_mut_ptr());
+                let set = c::rd_kafka_topic_conf_set(conf, key, text_of.as_ptr(), told, REASON);
+                if set != c::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
+                    c::rd_kafka_topic_conf_destroy(conf);
+                    let (name, value) = ((*name).to_owned(), value.clone());
+                    return Err(KafkaError::ClientConfig(set, text(told), name, value));
+                }
+            }
+            NonNull::new(c::rd_kafka_topic_new(rk, name.as_ptr(), conf))
         };
-        match (topic, events) {
-            (Some(topic), Some(events)) => Ok(Self { topic, events, client }),
-            _ => Err(KafkaError::ClientCreation("no topic handle".into())),
+        match topic {
+            Some(topic) => Ok(Self { topic, pipe }),
+            None => Err(KafkaError::ClientCreation("no topic handle".into())),
         }
     }
 
-    pub(in crate::kafka) const fn client(&self) -> &Client<Context> {
-        &self.client
+    pub(in crate::kafka) fn pipe(&self) -> &Pipe {
+        &self.pipe
     }
 
     /// Hands over records of one partition; `None` lets the partitioner choose for each. What finds
@@ -193,7 +184,7 @@ impl Producer {
                 c::rd_kafka_header_add(headers, name, name_size, value, size.cast_signed());
             }
             let code = c::rd_kafka_producev(
-                self.client.native_ptr(),
+                self.pipe.client().native_ptr(),
                 v::RD_KAFKA_VTYPE_RKT,
                 self.topic.as_ptr(),
                 v::RD_KAFKA_VTYPE_PARTITION,
@@ -221,100 +212,11 @@ impl Producer {
             Err(code.into())
         }
     }
-
-    /// Serves one event, waiting at most `wait` for it; returns whether there was one. Deliveries go
-    /// to `each`, everything else to the context.
-    pub(in crate::kafka) fn serve(&self, wait: Duration, each: impl FnMut(Delivered<'_>)) -> bool {
-        let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the queue is alive; the event is ours until it is destroyed once.
-        unsafe {
-            let event = c::rd_kafka_queue_poll(self.events.as_ptr(), wait);
-            if event.is_null() {
-                return false;
-            }
-            if c::rd_kafka_event_type(event) == c::RD_KAFKA_EVENT_DR {
-                deliveries(event, each);
-            } else {
-                tell(event, &self.client);
-            }
-            c::rd_kafka_event_destroy(event);
-        }
-        true
-    }
-
-    /// Records that are not delivered, and events that were not served.
-    pub(in crate::kafka) fn outstanding(&self) -> usize {
-        // SAFETY: the client is alive.
-        let count = unsafe { c::rd_kafka_outq_len(self.client.native_ptr()) };
-        usize::try_from(count).unwrap_or(0)
-    }
-}
-
-/// # Safety
-/// `event` is a delivery report that is alive.
-unsafe fn deliveries(event: *mut RDKafkaEvent, mut each: impl FnMut(Delivered<'_>)) {
-    let mut messages = [ptr::null::<RDKafkaMessage>(); 256];
-    loop {
-        // SAFETY: the call writes at most as many pointers as there is room for, to messages that
-        // live as long as the event.
-        unsafe {
-            let room = messages.len();
-            let count = c::rd_kafka_event_message_array(event, messages.as_mut_ptr(), room);
-            if count == 0 {
-                return;
-            }
-            for message in messages.iter().take(count) {
-                let message = &**message;
-                each(Delivered {
-                    opaque: message._private as usize,
-                    error: (message.err != NO_ERROR).then(|| message.err.into()),
-                    record: Message(message),
-                });
-            }
-        }
-    }
-}
-
-/// Passes logs, errors, statistics and requests for a token on to the context.
-///
-/// # Safety
-/// `event` is alive.
-unsafe fn tell(event: *mut RDKafkaEvent, client: &Client<Context>) {
-    let context = client.context();
-    // SAFETY: the strings belong to the event and end with a null byte.
-    unsafe {
-        match c::rd_kafka_event_type(event) {
-            c::RD_KAFKA_EVENT_LOG => {
-                let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
-                if c::rd_kafka_event_log(event, &mut facility, &mut line, &mut level) == 0 {
-                    let level =
-                        if level <= 4 { RDKafkaLogLevel::Warning } else { RDKafkaLogLevel::Debug };
-                    context.log(level, &text(facility), &text(line));
-                }
-            }
-            c::RD_KAFKA_EVENT_ERROR => {
-                let error = KafkaError::Global(c::rd_kafka_event_error(event).into());
-                context.error(error, &text(c::rd_kafka_event_error_string(event)));
-            }
-            c::RD_KAFKA_EVENT_STATS => {
-                context.stats_raw(text(c::rd_kafka_event_stats(event)).as_bytes());
-            }
-            c::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => set_token(client, &context.token()),
-            _ => {}
-        }
-    }
 }
 
 impl Drop for Producer {
-    /// Forgets what was not delivered: whoever wants it delivered has waited for it before.
     fn drop(&mut self) {
-        // SAFETY: topic and queue are destroyed once, before the client, which is the last field.
-        unsafe {
-            let rk = self.client.native_ptr();
-            c::rd_kafka_purge(rk, c::RD_KAFKA_PURGE_F_QUEUE | c::RD_KAFKA_PURGE_F_INFLIGHT);
-            while self.serve(Duration::ZERO, |_| {}) {}
-            c::rd_kafka_topic_destroy(self.topic.as_ptr());
-            c::rd_kafka_queue_destroy(self.events.as_ptr());
-        }
+        // SAFETY: the topic is destroyed once, before its client.
+        unsafe { c::rd_kafka_topic_destroy(self.topic.as_ptr()) };
     }
 }
