@@ -167,7 +167,7 @@ impl Transaction {
     /// Commits what was written since the last commit with offsets of groups: all or nothing.
     ///
     /// # Errors
-    /// `State` (`SW4210`) where a newer producer of the same transactional id has taken over,
+    /// `State` (`SW4310`) where a newer producer of the same transactional id has taken over,
     /// `Unavailable` (`SW2140`) where the transaction was aborted or nobody knows.
     pub(super) fn commit(&self, offsets: &[(String, Vec<Marked>)]) -> Result<()> {
         let mut phase = lock(&self.phase);
@@ -240,7 +240,7 @@ impl Transaction {
                 if since.is_none_or(|since| since.elapsed() < timeout) =>
             {
                 let message = format!("{what}: the transactional id `{id}` has a newer producer");
-                Error::state("SW4210", message).with_hint(
+                Error::state("SW4310", message).with_hint(
                     "a newer process of this topology has taken over; two topologies of one \
                      `name` on one cluster shut each other out too, unless they set `transactional_id`",
                 )
