@@ -83,19 +83,4 @@ pub(super) const CODES: &[Code] = &[
         "The state is larger than its share of `memory`.",
         "Give the topology more `memory`, a shorter `ttl`, or smaller windows. The last epoch is kept: nothing is lost.",
     ),
-    (
-        "SW2140",
-        "A Kafka transaction was not committed, or nobody knows whether it was.",
-        "The cause is in the message. Its producer is never used again: the next start shuts it out, learns from Kafka what was committed last, and reads the rest again. Where epochs take longer than `transaction_timeout` of the sink, raise it.",
-    ),
-    (
-        "SW2141",
-        "The kafka sinks of an exactly-once topology cannot share a producer.",
-        "They write through one producer, whose transaction spans all of them: give each the option that the message names with the same value. Where a topic takes smaller batches than the producer makes, the hint has the property to set.",
-    ),
-    (
-        "SW2142",
-        "The key of a kafka sink is not the key by which its input's rows replace each other.",
-        "Kafka replaces records by their key, so that `key` must name the same columns.",
-    ),
 ];

@@ -123,4 +123,19 @@ pub(super) const CODES: &[Code] = &[
         "A raw measurement of Kafka failed.",
         "It belongs to the benchmarks: look whether the broker and the topic are there.",
     ),
+    (
+        "SW2140",
+        "A Kafka transaction was not committed, or nobody knows whether it was.",
+        "The cause is in the message. Its producer is never used again: the next start shuts it out, learns from Kafka what was committed last, and reads the rest again. Where epochs take longer than `transaction_timeout` of the sink, raise it.",
+    ),
+    (
+        "SW2141",
+        "The kafka sinks of an exactly-once topology cannot share a producer.",
+        "They write through one producer, whose transaction spans all of them: give each the option that the message names with the same value. Where a topic takes smaller batches than the producer makes, the hint has the property to set.",
+    ),
+    (
+        "SW2142",
+        "The key of a kafka sink is not the key by which its input's rows replace each other.",
+        "Kafka replaces records by their key, so that `key` must name the same columns.",
+    ),
 ];
