@@ -12,6 +12,7 @@ mod plan;
 mod run;
 mod schema;
 mod service;
+mod state;
 mod test;
 
 use std::io;
@@ -60,6 +61,8 @@ enum Verb {
     Schema(schema::Arguments),
     /// Show a stream at work: made-up bids through Kafka, no server needed
     Demo(demo::Arguments),
+    /// Show or reset what a topology remembers between two runs
+    State(state::Arguments),
     /// Explain an error code such as SW0107
     Explain(explain::Arguments),
     /// Write the reference pages
@@ -81,6 +84,7 @@ impl Cli {
             Verb::Create(arguments) => create::run(&arguments, &mut terminal),
             Verb::Schema(arguments) => schema::run(&arguments, &mut terminal),
             Verb::Demo(arguments) => demo::run(&arguments, &mut terminal),
+            Verb::State(arguments) => state::run(&arguments, &mut terminal),
             Verb::Explain(arguments) => explain::run(&arguments, &mut terminal),
             Verb::Docs(arguments) => docs::run(&arguments),
         };

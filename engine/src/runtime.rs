@@ -10,6 +10,7 @@ mod fan_in;
 mod late;
 mod merger;
 mod operator_task;
+mod recovery;
 mod rejects;
 mod retry;
 mod sink_epoch;

@@ -6,11 +6,14 @@
 mod manifest;
 mod merge;
 mod part;
+mod reset;
 mod store;
 
 pub use manifest::{Manifest, NodeState, Part, SourceState, TableState};
 pub use part::Contents;
+pub use reset::reset;
 pub use store::Store;
 
 pub(crate) use merge::{Job, Merged, due, merge};
 pub(crate) use part::{encode, part_name};
+pub(crate) use reset::{LAST, last_reset};

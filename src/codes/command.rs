@@ -50,6 +50,11 @@ pub(super) const CODES: &[Code] = &[
         "Look whether the directory exists and may be written to.",
     ),
     (
+        "SW4111",
+        "The snapshot or the node that was named does not exist.",
+        "`swiftwater state list` shows the epochs, `swiftwater state show` the nodes with state.",
+    ),
+    (
         "SW4201",
         "A test feeds a source that the topology does not have.",
         "Name one of the sources under `sources:` in the test's `input`.",

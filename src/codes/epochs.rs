@@ -49,6 +49,11 @@ pub(super) const CODES: &[Code] = &[
         "This one stops: only one process of a topology with state runs at a time, and the one that was started last wins. Give the other topology another name if they are two.",
     ),
     (
+        "SW4311",
+        "Nobody knows whether an epoch was committed: the commit did not answer.",
+        "Nothing to do: the topology goes on from what is committed. If it comes often, look at the brokers.",
+    ),
+    (
         "SW4320",
         "`checkpoint.store` is no URL of an object store.",
         "Write `file:///var/lib/swiftwater`, `s3://bucket/prefix`, `gs://…` or `az://…`.",
