@@ -50,7 +50,7 @@ pub(super) const CODES: &[Code] = &[
     ),
     (
         "SW4311",
-        "Nobody knows whether an epoch was committed: the commit did not answer.",
+        "An epoch was aborted, or nobody knows whether it was committed.",
         "Nothing to do: the topology goes on from what is committed. If it comes often, look at the brokers.",
     ),
     (

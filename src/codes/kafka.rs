@@ -124,11 +124,6 @@ pub(super) const CODES: &[Code] = &[
         "It belongs to the benchmarks: look whether the broker and the topic are there.",
     ),
     (
-        "SW2140",
-        "A Kafka transaction was not committed, or nobody knows whether it was.",
-        "The cause is in the message. Its producer is never used again: the next start shuts it out, learns from Kafka what was committed last, and reads the rest again. Where epochs take longer than `transaction_timeout` of the sink, raise it.",
-    ),
-    (
         "SW2141",
         "The kafka sinks of an exactly-once topology cannot share a producer.",
         "They write through one producer, whose transaction spans all of them: give each the option that the message names with the same value. Where a topic takes smaller batches than the producer makes, the hint has the property to set.",

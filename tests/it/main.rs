@@ -13,6 +13,8 @@ mod bad_records;
 #[cfg(test)]
 mod bad_topologies;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod codes;
 #[cfg(test)]
 mod command;

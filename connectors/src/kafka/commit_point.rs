@@ -107,7 +107,7 @@ impl KafkaCommitPoint {
             .min();
         let topic = self.marker.as_deref().or(read).ok_or_else(|| {
             let what = "commit an epoch: no topic is read that could remember it";
-            Error::unavailable("SW2140", what)
+            Error::unavailable("SW4311", what)
         })?;
         Ok(Marked {
             topic: topic.to_owned(),

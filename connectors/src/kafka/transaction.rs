@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
+use swiftwater_engine::failpoint::failpoint;
 use swiftwater_engine::{Error, ErrorKind, Result};
 
 use super::context::Note;
@@ -95,7 +96,7 @@ impl Transaction {
     /// is ready for the first transaction.
     ///
     /// # Errors
-    /// `Unavailable` (`SW2140`) where the brokers do not answer in time; `Config` (`SW2113`)
+    /// `Unavailable` (`SW4311`) where the brokers do not answer in time; `Config` (`SW2113`)
     /// without permission.
     pub(super) fn start(pipe: Pipe, terms: Terms, brokers: &str, wait: Duration) -> Result<Self> {
         let (pipe, desk) = (
@@ -168,12 +169,13 @@ impl Transaction {
     ///
     /// # Errors
     /// `State` (`SW4310`) where a newer producer of the same transactional id has taken over,
-    /// `Unavailable` (`SW2140`) where the transaction was aborted or nobody knows.
+    /// `Unavailable` (`SW4311`) where the transaction was aborted or nobody knows.
     pub(super) fn commit(&self, offsets: &[(String, Vec<Marked>)]) -> Result<()> {
         let mut phase = lock(&self.phase);
         let since = self.begin_in(&mut phase)?;
         // An answer that comes later than this is of a transaction that the brokers have ended.
         let left = || self.terms.timeout.saturating_sub(since.elapsed());
+        failpoint("before_send_offsets");
         for (group, marked) in offsets {
             let sent = patiently(left, |wait| self.pipe.send_offsets(group, marked, wait));
             if let Err(trouble) = sent {
@@ -185,8 +187,10 @@ impl Transaction {
             let late = Trouble::late(since.elapsed());
             return Err(self.broken(&mut phase, "commit an epoch", &late, Some(since)));
         }
+        failpoint("before_commit_transaction");
         match patiently(left, |wait| self.pipe.commit_transaction(wait)) {
             Ok(()) => {
+                failpoint("after_commit_transaction");
                 *phase = Phase::Ready;
                 Ok(())
             }
@@ -256,7 +260,7 @@ impl Transaction {
                      on the topics"
                 ))
             }
-            _ => Error::unavailable("SW2140", format!("{what}: {reason}")).with_hint(
+            _ => Error::unavailable("SW4311", format!("{what}: {reason}")).with_hint(
                 "the epoch is read again from the last one that was committed; \
                  `transaction_timeout` says how long one may take",
             ),

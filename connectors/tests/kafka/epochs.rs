@@ -290,7 +290,7 @@ fn a_transaction_that_took_too_long_is_not_committed_and_the_next_start_goes_on(
         staged.elapsed() > Duration::from_millis(1100)
     });
     let error = process.commit(1).unwrap_err();
-    assert_eq!((error.code, error.kind), ("SW2140", ErrorKind::Unavailable), "{error}");
+    assert_eq!((error.code, error.kind), ("SW4311", ErrorKind::Unavailable), "{error}");
     assert_eq!(seen(&topic), [0; 0]);
     // The same process starts over: a new producer, and the sinks open again.
     assert_eq!(process.point.recover().unwrap(), None);

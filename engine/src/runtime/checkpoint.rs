@@ -261,7 +261,7 @@ impl Checkpoints {
 
 /// The commit did not say whether it happened: only a fresh start can tell.
 fn unknown_outcome(epoch: Epoch, error: Error) -> Error {
-    if error.kind != ErrorKind::Unavailable {
+    if error.kind != ErrorKind::Unavailable || error.code == OUTCOME_UNKNOWN {
         return error;
     }
     Error::unavailable(OUTCOME_UNKNOWN, format!("learn whether epoch {epoch} was committed"))

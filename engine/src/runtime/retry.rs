@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use swiftwater_config::RetryConfig;
 
+use super::checkpoint::OUTCOME_UNKNOWN;
 use super::control::{Control, Stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{NodeMetrics, State};
@@ -53,7 +54,8 @@ impl Retry {
         metrics: &NodeMetrics,
     ) -> Result<(), Stopped> {
         let error = error.at_node(metrics.node());
-        if error.kind != ErrorKind::Unavailable {
+        // An epoch that was aborted is not mended by trying its parts again.
+        if error.kind != ErrorKind::Unavailable || error.code == OUTCOME_UNKNOWN {
             return Err(error.into());
         }
         let now = Instant::now();
