@@ -68,6 +68,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cases = [
         ("bids, numbers only", json!({"preset": "bids", "only": numbers, "count": 8_000_000})),
         ("bids, all columns", json!({"preset": "bids", "count": 4_000_000})),
+        ("nexmark bids", json!({"preset": "nexmark_bids", "count": 4_000_000})),
+        ("nexmark auctions", json!({"preset": "nexmark_auctions", "count": 16_000_000})),
+        ("nexmark persons", json!({"preset": "nexmark_persons", "count": 48_000_000})),
         ("sequence", column(json!({"sequence": {}}))),
         ("uniform integers", column(json!({"uniform": {"min": 1, "max": 1000}}))),
         ("uniform doubles", column(json!({"uniform": {"min": 0.0, "max": 1.0}}))),

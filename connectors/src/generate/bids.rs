@@ -10,20 +10,20 @@ use arrow::compute::take;
 use arrow::datatypes::DataType;
 
 use super::column::{Column, Generated, Rows, Timeline, array};
-use super::random::{Stream, below, unit};
+use super::random::{Stream, below, log_uniform};
 use super::text::Text;
 use super::timestamp::EventTime;
 
 const BIDS_PER_ROUND: u64 = 46;
-const AUCTIONS_PER_ROUND: u64 = 3;
+pub(super) const AUCTIONS_PER_ROUND: u64 = 3;
 /// Persons and auctions are numbered from here.
-const FIRST_ID: u64 = 1000;
+pub(super) const FIRST_ID: u64 = 1000;
 /// Every hundredth person or auction is a hot one.
-const HOT_EVERY: u64 = 100;
+pub(super) const HOT_EVERY: u64 = 100;
 const AUCTIONS_IN_FLIGHT: u64 = 100;
-const ACTIVE_PERSONS: u64 = 1000;
+pub(super) const ACTIVE_PERSONS: u64 = 1000;
 /// A bid may name a person or an auction this far ahead of the newest one.
-const LEAD: u64 = 10;
+pub(super) const LEAD: u64 = 10;
 const HOT_CHANNELS: [&str; 4] = ["Google", "Facebook", "Baidu", "Apple"];
 const CHANNELS: u64 = 10_000;
 /// Chosen so that a bid takes about 230 bytes as JSON.
@@ -63,8 +63,9 @@ impl Column for Numbers {
     }
 }
 
+/// A number that is far below 2^63 in an `int64` column.
 #[inline]
-const fn signed(id: u64) -> i64 {
+pub(super) const fn signed(id: u64) -> i64 {
     id.cast_signed()
 }
 
@@ -96,9 +97,8 @@ fn bidder(row: u64, word: u64) -> i64 {
 
 /// Log-uniform from 100 to 100 000 000.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "at most 1e8")]
 fn price(_row: u64, word: u64) -> i64 {
-    (100.0 * (unit(word) * 6.0 * std::f64::consts::LN_10).exp()).round() as i64
+    log_uniform(word)
 }
 
 /// Text that goes with the bid's channel: half of the bids use one of the four hot ones.

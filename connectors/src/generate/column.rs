@@ -14,6 +14,7 @@ use super::constant::Constant;
 use super::random::{Stream, unit};
 use super::sequence::SequenceOptions;
 use super::text::TextOptions;
+pub(crate) use super::timeline::Timeline;
 use super::timestamp::TimestampOptions;
 use super::uniform::UniformOptions;
 use super::uuid::UuidOptions;
@@ -32,29 +33,6 @@ impl Rows {
     /// The row numbers.
     pub(crate) fn iter(self) -> impl Iterator<Item = u64> {
         (self.first..).take(self.count)
-    }
-}
-
-/// Event time of a generated row, by its number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeline {
-    /// Event time of row 0 in microseconds since 1970.
-    pub start: i64,
-    /// Rows in one second of event time.
-    pub rate: f64,
-}
-
-impl Timeline {
-    /// Microseconds since 1970. Grows with the row: each operation rounds monotonically.
-    #[inline]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "a double holds rows x 1e6 exactly up to nine thousand million rows, and is off by \
-                  a few microseconds above"
-    )]
-    pub(crate) fn at(self, row: u64) -> i64 {
-        self.start.saturating_add((row as f64 * 1e6 / self.rate) as i64)
     }
 }
 

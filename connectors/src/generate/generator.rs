@@ -11,9 +11,10 @@ use swiftwater_engine::{
     Timestamp,
 };
 
-use super::column::{Generated, Rows, Timeline};
+use super::column::{Generated, Rows};
 use super::lanes::Lanes;
 use super::pace::Pace;
+use super::timeline::{Slots, Timeline};
 use crate::event_time::EventTime;
 
 /// Name in a position of the time at which the first instance opened, in microseconds since 1970.
@@ -27,12 +28,14 @@ pub(crate) struct Design {
     pub schema: SchemaRef,
     /// Rows of all instances together; without end if absent.
     pub count: Option<u64>,
-    /// Rows per second of all instances together; as fast as they are taken if absent.
+    /// Events per second of all instances together; as fast as they are taken if absent.
     pub rate: Option<f64>,
     /// Event time of row 0; when the first instance opened if absent.
     pub start: Option<Timestamp>,
-    /// Rows in one second of event time.
+    /// Events in one second of event time.
     pub event_rate: f64,
+    /// Which events are rows.
+    pub slots: Slots,
     /// The event-time column.
     pub event_time: Option<EventTime>,
     /// When the first instance opened: row 0 is due then.
@@ -105,8 +108,9 @@ impl Source for Generator {
             timeline: Timeline {
                 start: self.design.start.unwrap_or(opened).0,
                 rate: self.design.event_rate,
+                slots: self.design.slots,
             },
-            pace: self.design.rate.map(|rate| Pace::new(opened, rate)),
+            pace: self.design.rate.map(|rate| Pace::new(opened, rate, self.design.slots)),
             cx,
         });
         Ok(())

@@ -53,6 +53,13 @@ pub(crate) const fn unit(word: u64) -> f64 {
     (word >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
 }
 
+/// A whole number from 100 to 100 000 000, whose logarithm is evenly spread.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most 1e8")]
+pub(crate) fn log_uniform(word: u64) -> i64 {
+    (100.0 * (unit(word) * 6.0 * std::f64::consts::LN_10).exp()).round() as i64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,12 +59,13 @@ impl Column for Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::timeline::Slots;
     use arrow::array::AsArray;
 
     #[test]
     fn identifiers_have_the_form_of_version_4() {
         let column = UuidOptions {}.build("id", 1);
-        let time = Timeline { start: 0, rate: 1.0 };
+        let time = Timeline { start: 0, rate: 1.0, slots: Slots::ALL };
         let values = column.values(Rows { first: 0, count: 1000 }, time);
         let mut seen = std::collections::HashSet::new();
         for text in values.as_string::<i32>().iter().flatten() {
