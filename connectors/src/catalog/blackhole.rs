@@ -31,7 +31,8 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
         unused_fields::refuse_format(cx.node)?;
-        Ok(SinkPlan::new(Arc::new(|| Ok(Box::new(Blackhole::default())))))
+        let plan = SinkPlan::new(Arc::new(|| Ok(Box::new(Blackhole::default()))));
+        Ok(SinkPlan { takes_upserts: true, ..plan })
     }
 }
 

@@ -23,6 +23,8 @@ use crate::unused_fields;
 /// rows, or with `key` the newest row of each key. Where standard output is no terminal, it prints
 /// lines.
 ///
+/// Rows that replace earlier ones are printed as they come, with their column `_op`.
+///
 /// A row counts as written once standard output has taken it, and in the live table once the table
 /// was drawn with it or with a newer row in its place, at most ten times a second. A reader that goes away
 /// (`swiftwater run … | head`) stops the topology.
@@ -94,7 +96,7 @@ sinks:
             };
             Ok(Box::new(Stdout::new(Box::new(std::io::stdout()), face)))
         };
-        Ok(SinkPlan::new(Arc::new(make)))
+        Ok(SinkPlan { takes_upserts: true, ..SinkPlan::new(Arc::new(make)) })
     }
 }
 
