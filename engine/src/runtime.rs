@@ -1,5 +1,6 @@
 //! A topology at work: one thread for each task, one for epochs.
 
+mod alignment;
 mod chain;
 mod checkpoint;
 mod control;

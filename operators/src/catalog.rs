@@ -2,24 +2,32 @@
 //! [`register`].
 
 mod assert;
+mod deduplicate;
 mod filter;
+mod join;
+mod lag;
 mod route;
 mod sample;
 mod select;
 mod sql;
 mod throttle;
+mod top;
 mod union;
 mod unnest;
 
 use swiftwater_engine::Registry;
 
 pub use assert::AssertOptions;
+pub use deduplicate::DeduplicateOptions;
 pub use filter::FilterOptions;
+pub use join::JoinOptions;
+pub use lag::LagOptions;
 pub use route::RouteOptions;
 pub use sample::SampleOptions;
 pub use select::SelectOptions;
 pub use sql::SqlOptions;
 pub use throttle::ThrottleOptions;
+pub use top::TopOptions;
 pub use union::UnionOptions;
 pub use unnest::UnnestOptions;
 
@@ -34,4 +42,8 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<SampleOptions>();
     registry.operator::<ThrottleOptions>();
     registry.operator::<AssertOptions>();
+    registry.operator::<DeduplicateOptions>();
+    registry.operator::<LagOptions>();
+    registry.operator::<JoinOptions>();
+    registry.operator::<TopOptions>();
 }

@@ -33,7 +33,7 @@ use swiftwater_engine::{Error, Result, Timestamp};
 
 pub(crate) use computed::Computed;
 pub use computed::Taken;
-pub(crate) use dialect::{item, statement};
+pub(crate) use dialect::{item, order, statement};
 pub(crate) use functions::{Context, Functions};
 pub(crate) use refusal::{refuse_in_expression, refuse_in_select};
 

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod expression;
+mod keyed;
 mod planned;
 mod quality;
 mod query;

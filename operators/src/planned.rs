@@ -1,6 +1,6 @@
 //! Kinds that hints speak of and that this version does not have yet.
 
-const PLANNED: [&str; 6] = ["deduplicate", "join", "lag", "lookup", "top", "window"];
+const PLANNED: [&str; 2] = ["lookup", "window"];
 
 /// The hint, and which of the kinds it names are yet to come.
 pub(crate) fn told(hint: &str) -> String {
@@ -27,6 +27,6 @@ mod tests {
             assert!(registry.manual(Role::Operator, kind).is_none(), "take `{kind}` off the list");
         }
         assert_eq!(told("use a `filter`"), "use a `filter`");
-        assert_eq!(told("use a `top`"), "use a `top` (this version has no `top` yet)");
+        assert_eq!(told("use a `lookup`"), "use a `lookup` (this version has no `lookup` yet)");
     }
 }

@@ -65,6 +65,36 @@ pub(super) const CODES: &[Code] = &[
         "A rule has one check: not_null, range, one_of, matches or max_null_rate with `column`, or predicate, or unique. See `swiftwater describe assert`.",
     ),
     (
+        "SW0320",
+        "The key of a node is empty, or names a column twice.",
+        "`key` (or `on` of a join) lists the columns that tell rows apart, each once.",
+    ),
+    (
+        "SW0321",
+        "The options of a `lag` do not fit together.",
+        "It needs a `key`, `columns` as a map of new names and the columns they look back at, and an `offset` of 1 to 1000.",
+    ),
+    (
+        "SW0322",
+        "The options of a `join` do not fit together.",
+        "A join has two inputs, at least one column in `on` whose types are equal on both sides, and exactly one of `within`, `as_of` and `window`. See `swiftwater describe join`.",
+    ),
+    (
+        "SW0323",
+        "The options of a `top` do not fit together.",
+        "`by` lists SQL expressions with `asc` or `desc`, `n` is at least 1. See `swiftwater describe top`.",
+    ),
+    (
+        "SW3310",
+        "A node holds more keys than one task can number.",
+        "Raise the node's `parallelism`, or let keys be forgotten sooner (`ttl`).",
+    ),
+    (
+        "SW3311",
+        "Stored state does not fit the node that takes it back.",
+        "The state was written for other columns or options. Give the node another name to start it with empty state, or start from an earlier version of the topology.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::compute::concat_batches;
 use crossbeam_channel::Select;
 
+use super::alignment::Alignment;
 use super::control::Stopped;
 use super::edge::Receiver;
 use crate::batch::Batch;
@@ -58,6 +59,7 @@ pub(super) struct FanIn {
     told_end: bool,
     told_idle: bool,
     turn: usize,
+    alignment: Option<Alignment>,
 }
 
 impl FanIn {
@@ -80,7 +82,13 @@ impl FanIn {
             told_end: false,
             told_idle: false,
             turn: 0,
+            alignment: None,
         }
+    }
+
+    /// Holds back inputs that are far ahead of others in event time, as a join wants it.
+    pub(super) fn in_event_time(self, alignment: Alignment) -> Self {
+        Self { alignment: Some(alignment), ..self }
     }
 
     /// What is next, waiting at most `wait`.
@@ -128,29 +136,95 @@ impl FanIn {
 
     fn receive(&mut self, wait: Duration) -> Result<Option<(usize, Message)>, Stopped> {
         let count = self.inputs.len();
-        for step in 0..count {
-            let index = (self.turn + step) % count;
-            let readable = self.inputs.get(index).is_some_and(|i| self.is_readable(i));
-            let Some(input) = self.inputs.get_mut(index).filter(|_| readable) else {
+        let turn = self.turn;
+        let in_turn = (0..count).map(|step| (turn + step) % count);
+        let readable: Vec<usize> =
+            in_turn.filter(|i| self.inputs.get(*i).is_some_and(|s| self.is_readable(s))).collect();
+        if self.alignment.is_some() && readable.len() > 1 {
+            return self.receive_aligned(readable, wait);
+        }
+        match self.try_receive(&readable) {
+            Some(found) => Ok(Some(found)),
+            None => self.wait_for(&readable, wait),
+        }
+    }
+
+    /// The same with inputs that are far ahead in event time held back, the slowest read first.
+    fn receive_aligned(
+        &mut self,
+        readable: Vec<usize>,
+        wait: Duration,
+    ) -> Result<Option<(usize, Message)>, Stopped> {
+        let time = |i: &usize| self.inputs.get(*i).and_then(|s| s.watermark);
+        let active = readable.iter().filter(|i| self.inputs.get(**i).is_some_and(|s| !s.idle));
+        let slowest = active.map(time).min().flatten();
+        let is_ahead = |i: &usize| {
+            let alignment = self.alignment.as_ref();
+            let idle = self.inputs.get(*i).is_none_or(|s| s.idle);
+            !idle && alignment.is_some_and(|a| a.is_ahead(time(i), slowest))
+        };
+        let (ahead, mut near): (Vec<usize>, Vec<usize>) =
+            readable.iter().partition(|i| is_ahead(i));
+        near.sort_by_key(time);
+        let found = self.try_receive(&near);
+        let Some(alignment) = &mut self.alignment else {
+            return Ok(found);
+        };
+        if found.is_some() {
+            alignment.came();
+            return Ok(found);
+        }
+        if ahead.is_empty() {
+            return self.wait_for(&near, wait);
+        }
+        let patience = if alignment.lets_through() { Duration::ZERO } else { alignment.wait() };
+        let found = if patience.is_zero() {
+            match self.try_receive(&ahead) {
+                Some(found) => Some(found),
+                None => self.wait_for(&readable, wait)?,
+            }
+        } else {
+            self.wait_for(&near, wait.min(patience))?
+        };
+        if let (Some((index, message)), Some(alignment)) = (&found, &mut self.alignment) {
+            if near.contains(index) {
+                alignment.came();
+            } else if matches!(message, Message::Batch(_)) {
+                alignment.gave();
+            }
+        }
+        Ok(found)
+    }
+
+    /// What waits at the first of these inputs that has something.
+    fn try_receive(&mut self, inputs: &[usize]) -> Option<(usize, Message)> {
+        for index in inputs {
+            let Some(input) = self.inputs.get_mut(*index) else {
                 continue;
             };
             if let Some(message) = input.ahead.pop_front().or_else(|| input.receiver.try_receive())
             {
                 self.turn = index + 1;
-                return Ok(Some((index, message)));
+                return Some((*index, message));
             }
         }
-        let readable: Vec<usize> = (0..count)
-            .filter(|i| self.inputs.get(*i).is_some_and(|s| self.is_readable(s)))
-            .collect();
-        if let [only] = readable.as_slice() {
+        None
+    }
+
+    /// What comes next at one of these inputs, none of which has something waiting.
+    fn wait_for(
+        &mut self,
+        inputs: &[usize],
+        wait: Duration,
+    ) -> Result<Option<(usize, Message)>, Stopped> {
+        if let [only] = inputs {
             let Some(input) = self.inputs.get(*only) else {
                 return Ok(None);
             };
             return Ok(input.receiver.receive(wait)?.map(|m| (*only, m)));
         }
         let mut select = Select::new();
-        for index in &readable {
+        for index in inputs {
             if let Some(input) = self.inputs.get(*index) {
                 input.receiver.wait_on(&mut select);
             }
@@ -158,7 +232,7 @@ impl FanIn {
         let Ok(ready) = select.ready_timeout(wait) else {
             return Ok(None);
         };
-        let Some(index) = readable.get(ready).copied() else {
+        let Some(index) = inputs.get(ready).copied() else {
             return Ok(None);
         };
         let Some(input) = self.inputs.get(index) else {
@@ -351,6 +425,79 @@ mod tests {
         assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Watermark(Timestamp(10))));
         senders[1].send(mark(7), &control).unwrap();
         assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Nothing), "never backwards");
+    }
+
+    fn mark(t: i64) -> Message {
+        Message::Watermark(Timestamp(t))
+    }
+
+    /// Batches of input 0 and 1 that are read until nothing comes any more.
+    fn read(fan_in: &mut FanIn) -> Vec<usize> {
+        let mut read = Vec::new();
+        loop {
+            match fan_in.next(Duration::ZERO).unwrap() {
+                Event::Batch(input, _) => read.push(input),
+                Event::Nothing => return read,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_ahead_waits_for_the_others() {
+        let (senders, fan_in) = inputs(2, true);
+        let hour = Duration::from_secs(3600);
+        let mut fan_in = fan_in.in_event_time(Alignment::new(100, hour));
+        let control = Control::new("test", Duration::ZERO);
+        let send = |input: usize, message| senders[input].send(message, &control).unwrap();
+        send(0, mark(1000));
+        send(1, mark(900));
+        assert!(read(&mut fan_in).is_empty());
+        for _ in 0..3 {
+            send(0, rows(0, 2000));
+            send(1, rows(0, 2000));
+        }
+        assert_eq!(read(&mut fan_in), [1, 1, 1, 0, 0, 0], "the slower one first");
+        send(0, mark(1001));
+        assert!(read(&mut fan_in).is_empty());
+        send(0, rows(0, 2000));
+        assert!(read(&mut fan_in).is_empty(), "it is ahead");
+        send(1, rows(0, 2000));
+        send(1, mark(901));
+        assert_eq!(read(&mut fan_in), [1, 0], "it is so no longer");
+        send(0, mark(5000));
+        send(0, rows(0, 2000));
+        assert!(read(&mut fan_in).is_empty());
+        send(1, Message::Idle);
+        assert_eq!(read(&mut fan_in), [0], "who is idle is not waited for");
+    }
+
+    #[test]
+    fn an_input_that_waits_in_vain_goes_on_and_so_does_a_barrier() {
+        let (senders, fan_in) = inputs(2, true);
+        let mut fan_in = fan_in.in_event_time(Alignment::new(100, Duration::from_millis(1)));
+        let control = Control::new("test", Duration::ZERO);
+        let send = |input: usize, message| senders[input].send(message, &control).unwrap();
+        send(0, mark(1000));
+        for _ in 0..100 {
+            send(0, rows(0, 2000));
+        }
+        let (mut batches, mut waits) = (0, 0);
+        while batches < 100 {
+            match fan_in.next(Duration::from_secs(5)).unwrap() {
+                Event::Batch(0, _) => batches += 1,
+                Event::Nothing => waits += 1,
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+        assert!((1..=20).contains(&waits), "each wait in vain grants more, {waits} waits");
+        // An input that has come to the barrier is not waited for.
+        let barrier = Message::Barrier(Barrier { epoch: 1, flush: false });
+        send(1, barrier.clone());
+        send(0, rows(0, 2000));
+        send(0, barrier);
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Batch(0, _)));
+        assert!(matches!(fan_in.next(Duration::ZERO).unwrap(), Event::Barrier(_)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use swiftwater_config::OnError;
 
 use super::Body;
+use super::alignment::Alignment;
 use super::chain::{Chain, ChainNode, Link, Target};
 use super::control::Control;
 use super::edge::{Bounds, Receiver, edge};
@@ -205,8 +206,16 @@ impl Wiring<'_> {
     }
 
     fn operator_task(&mut self, task: &TaskPlan, head: NodeId, instance: usize) -> Result<Body> {
+        let inputs = FanIn::new(self.receivers.remove(&(head, instance)).unwrap_or_default(), true);
+        let holds_rows = self.plan.nodes.get(head).is_some_and(|node| {
+            let stateful = matches!(&node.planned, Planned::Operator(plan) if plan.stateful);
+            stateful && node.config.inputs.len() > 1
+        });
         let task = OperatorTask {
-            inputs: FanIn::new(self.receivers.remove(&(head, instance)).unwrap_or_default(), true),
+            inputs: match holds_rows {
+                true => inputs.in_event_time(Alignment::default()),
+                false => inputs,
+            },
             chain: self.chain(task, instance)?,
             epochs: Arc::clone(&self.epochs),
             snapshots: self.snapshots(instance, self.instances(head)),

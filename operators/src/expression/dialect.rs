@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use datafusion_sql::sqlparser::ast::{Expr, SelectItem, Statement};
+use datafusion_sql::sqlparser::ast::{Expr, OrderByExpr, SelectItem, Statement};
 use datafusion_sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -87,6 +87,14 @@ pub(super) fn expression(text: &str) -> Result<Expr> {
 /// `Config` (`SW0304`) with the position.
 pub(crate) fn item(text: &str) -> Result<SelectItem> {
     whole(text, |parser| parser.parse_select_item())
+}
+
+/// Reads the list of an ORDER BY, such as `price desc, date_time`.
+///
+/// # Errors
+/// `Config` (`SW0304`) with the position.
+pub(crate) fn order(text: &str) -> Result<Vec<OrderByExpr>> {
+    whole(text, |parser| parser.parse_comma_separated(Parser::parse_order_by_expr))
 }
 
 /// Reads one statement.

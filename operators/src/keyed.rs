@@ -1,0 +1,26 @@
+//! What operators that keep rows or values by key are made of: an index of keys, rows by number,
+//! queues in event time, and the tables in which snapshots hold them.
+
+mod agenda;
+mod event_time;
+mod index;
+mod key_columns;
+mod row_log;
+mod row_table;
+mod timeline;
+
+pub(crate) use agenda::Agenda;
+pub(crate) use event_time::{EventTime, Times, WatermarkClock, set_aside};
+pub(crate) use index::{KeyIndex, Slot};
+pub(crate) use key_columns::KeyColumns;
+pub(crate) use row_log::{NO_ROW, RowId};
+pub(crate) use row_table::{Hasher, Removal, RowTable, identity};
+pub(crate) use timeline::{Entry, Timeline};
+
+/// Microseconds of a duration of the topology file.
+pub(crate) fn micros(duration: swiftwater_config::Duration) -> i64 {
+    i64::try_from(duration.0.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod fleet;
