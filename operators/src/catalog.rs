@@ -14,6 +14,7 @@ mod throttle;
 mod top;
 mod union;
 mod unnest;
+mod window;
 
 use swiftwater_engine::Registry;
 
@@ -30,6 +31,7 @@ pub use throttle::ThrottleOptions;
 pub use top::TopOptions;
 pub use union::UnionOptions;
 pub use unnest::UnnestOptions;
+pub use window::WindowOptions;
 
 /// Registers every operator of this crate.
 pub fn register(registry: &mut Registry) {
@@ -46,4 +48,5 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<LagOptions>();
     registry.operator::<JoinOptions>();
     registry.operator::<TopOptions>();
+    registry.operator::<WindowOptions>();
 }

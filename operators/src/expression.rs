@@ -54,15 +54,7 @@ impl Expression {
     /// fit, `SW0304` text that cannot be read, `SW0305` what a stream cannot do, `SW0306` a
     /// pattern that is not a regular expression.
     pub fn plan(text: &str, schema: &SchemaRef) -> Result<Self> {
-        let ast = dialect::expression(text)?;
-        refuse_in_expression(&ast, text)?;
-        let context = Context::expression();
-        let fail = |e: DataFusionError| fault::planning(&e, text, schema, context.unknown());
-        let columns = DFSchema::try_from(Arc::clone(schema)).map_err(fail)?;
-        let logical = SqlToRel::new(&context)
-            .sql_to_expr(ast, &columns, &mut PlannerContext::new())
-            .map_err(fail)?;
-        Self::from_logical(logical, text, schema)
+        Self::from_logical(read(text, schema, &Context::expression())?, text, schema)
     }
 
     /// Plans an expression that was put together by an operator; `text` stands for it in messages.
@@ -155,6 +147,28 @@ impl Predicate {
     pub fn take(&self, records: &RecordBatch, now: Timestamp) -> Result<Taken> {
         self.0.computed.take(records, now)
     }
+}
+
+/// Reads `text` as a logical expression over the columns of `schema`.
+fn read(text: &str, schema: &SchemaRef, context: &Context) -> Result<Expr> {
+    let ast = dialect::expression(text)?;
+    refuse_in_expression(&ast, text)?;
+    let fail = |e: DataFusionError| fault::planning(&e, text, schema, context.unknown());
+    let columns = DFSchema::try_from(Arc::clone(schema)).map_err(fail)?;
+    SqlToRel::new(context).sql_to_expr(ast, &columns, &mut PlannerContext::new()).map_err(fail)
+}
+
+/// Reads an expression over aggregates, such as `sum(price) / count(*)`, with the casts that SQL
+/// implies; the columns of `schema` are those that are aggregated.
+///
+/// # Errors
+/// As for [`Expression::plan`].
+pub(crate) fn read_aggregates(text: &str, schema: &SchemaRef) -> Result<Expr> {
+    let logical = read(text, schema, &Context::aggregates())?;
+    patterns::check(&logical, text)?;
+    let fail = |e: DataFusionError| fault::planning(&e, text, schema, None);
+    let columns = Arc::new(DFSchema::try_from(Arc::clone(schema)).map_err(fail)?);
+    simplify(logical, &columns).map_err(fail)
 }
 
 /// Adds the casts that SQL implies, and folds what is constant.

@@ -1,5 +1,6 @@
 //! Operators on Arrow batches. Expressions are DataFusion's, planned once at start.
 
+mod aggregate;
 pub mod catalog;
 pub mod expression;
 mod keyed;
@@ -10,6 +11,7 @@ mod query;
 mod rate;
 mod row_hash;
 mod unnest;
+mod window;
 
 pub use catalog::register;
 pub use expression::{Expression, Predicate, Taken};

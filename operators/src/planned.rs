@@ -1,6 +1,6 @@
 //! Kinds that hints speak of and that this version does not have yet.
 
-const PLANNED: [&str; 2] = ["lookup", "window"];
+const PLANNED: [&str; 1] = ["lookup"];
 
 /// The hint, and which of the kinds it names are yet to come.
 pub(crate) fn told(hint: &str) -> String {

@@ -95,6 +95,16 @@ pub(super) const CODES: &[Code] = &[
         "The state was written for other columns or options. Give the node another name to start it with empty state, or start from an earlier version of the topology.",
     ),
     (
+        "SW0340",
+        "The windows of a `window` cannot be laid out.",
+        "One of `tumbling`, `hopping`, `session` and `cumulative` says their shape, in whole milliseconds. See `swiftwater describe window`.",
+    ),
+    (
+        "SW0341",
+        "A column of `aggregate` is no expression over aggregates.",
+        "Each column is an expression such as `max(price) - min(price)`. Columns of the input stand inside of aggregates, those of the key anywhere.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",
@@ -113,5 +123,10 @@ pub(super) const CODES: &[Code] = &[
         "SW3212",
         "A row repeated an earlier one of its batch.",
         "The rule is a `unique`; it sees one batch at a time. The first of the rows passed.",
+    ),
+    (
+        "SW3304",
+        "Stored state does not fit the node.",
+        "The node kept its name and its state, but computes something else now. Give the node another name to start it anew.",
     ),
 ];

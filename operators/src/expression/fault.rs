@@ -129,7 +129,7 @@ fn unknown_function(unknown: &Unknown, text: &str) -> Error {
 }
 
 /// A row could not be evaluated; `what` is the expression in backquotes, or what it fills.
-pub(super) fn running(error: &DataFusionError, what: &str) -> Error {
+pub(crate) fn running(error: &DataFusionError, what: &str) -> Error {
     let message = lowercase_first(&clean(root(error)));
     Error::data("SW3201", format!("evaluate {what}: {message}"))
 }

@@ -1,7 +1,7 @@
 //! All of DataFusion's scalar functions, by name, and the context that its SQL planner asks.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
@@ -12,6 +12,7 @@ use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, Wind
 use datafusion_functions::core::planner::CoreFunctionPlanner;
 use datafusion_functions::datetime::planner::DatetimeFunctionPlanner;
 use datafusion_functions::unicode::planner::UnicodeFunctionPlanner;
+use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPlanner};
 
 use super::now;
@@ -20,7 +21,7 @@ use super::now;
 pub(crate) struct Functions {
     scalar: HashMap<String, Arc<ScalarUDF>>,
     higher_order: HashMap<String, Arc<HigherOrderUDF>>,
-    aggregates: BTreeSet<String>,
+    aggregates: BTreeMap<String, Arc<AggregateUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: Arc<ConfigOptions>,
 }
@@ -50,7 +51,9 @@ impl Functions {
             }
         }
         let aggregates = datafusion_functions_aggregate::all_default_aggregate_functions();
-        let aggregates = aggregates.iter().flat_map(|f| names(f.name(), f.aliases()));
+        let aggregates = aggregates
+            .iter()
+            .flat_map(|f| names(f.name(), f.aliases()).into_iter().map(|n| (n, Arc::clone(f))));
         Self {
             scalar,
             higher_order,
@@ -61,6 +64,7 @@ impl Functions {
                 Arc::new(FieldAccessPlanner),
                 Arc::new(DatetimeFunctionPlanner),
                 Arc::new(UnicodeFunctionPlanner),
+                Arc::new(AggregateFunctionPlanner),
             ],
             options: Arc::new(options()),
         }
@@ -72,9 +76,9 @@ impl Functions {
         scalar.chain(self.higher_order.keys()).map(String::as_str)
     }
 
-    /// Names of the aggregates, which are known only to be refused with a reason.
+    /// Names of the aggregates.
     pub(crate) fn aggregates(&self) -> impl Iterator<Item = &str> {
-        self.aggregates.iter().map(String::as_str)
+        self.aggregates.keys().map(String::as_str)
     }
 
     /// How expressions are read and simplified.
@@ -112,6 +116,8 @@ pub(crate) struct Context {
     /// Names under which the input can be referred to.
     tables: Vec<String>,
     source: Option<Arc<dyn TableSource>>,
+    /// Whether aggregates may be used; elsewhere they are known only to be refused with a reason.
+    aggregates: bool,
     unknown: RefCell<Option<Unknown>>,
 }
 
@@ -123,7 +129,18 @@ impl Context {
 
     /// For a query over one table that has several names.
     pub(crate) fn query(tables: Vec<String>, source: Option<Arc<dyn TableSource>>) -> Self {
-        Self { functions: Functions::get(), tables, source, unknown: RefCell::new(None) }
+        Self {
+            functions: Functions::get(),
+            tables,
+            source,
+            aggregates: false,
+            unknown: RefCell::new(None),
+        }
+    }
+
+    /// For an expression over aggregates.
+    pub(crate) fn aggregates() -> Self {
+        Self { aggregates: true, ..Self::expression() }
     }
 
     /// The function that made planning fail, where it was one.
@@ -154,7 +171,11 @@ impl ContextProvider for Context {
 
     // The planner asks for an aggregate when it has found no scalar function of that name.
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        let is_aggregate = self.functions.aggregates.contains(name);
+        let found = self.functions.aggregates.get(name);
+        if self.aggregates && found.is_some() {
+            return found.cloned();
+        }
+        let is_aggregate = found.is_some();
         let name = name.to_owned();
         *self.unknown.borrow_mut() = Some(Unknown { name, is_aggregate });
         None
@@ -181,7 +202,7 @@ impl ContextProvider for Context {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.functions.aggregates.iter().cloned().collect()
+        self.functions.aggregates.keys().cloned().collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {

@@ -1,0 +1,179 @@
+//! Aggregates by key, and those of several sets of keys put together.
+
+use std::ops::Range;
+
+use arrow::array::ArrayRef;
+use swiftwater_engine::{Error, Result};
+
+use super::accumulated::{Accumulated, Merging};
+use super::chunks::Rows;
+use super::key_index::{Group, KeyIndex};
+use super::keys::{KeyColumns, Keys};
+use super::plan::{Aggregates, Inputs};
+
+/// The aggregates of the keys of one slice of time, or of all time.
+pub(crate) struct Groups {
+    index: KeyIndex,
+    accumulated: Accumulated,
+}
+
+/// Results of calls by key.
+pub(crate) struct Combined {
+    /// The keys.
+    pub(crate) index: KeyIndex,
+    /// The result of each call, in the order of the keys' numbers.
+    pub(crate) calls: Vec<ArrayRef>,
+}
+
+/// Buffers that batches reuse.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    groups: Vec<Group>,
+    slots: Vec<usize>,
+}
+
+/// The state of groups that changed.
+pub(crate) struct Changed {
+    /// Key columns.
+    pub(crate) keys: Vec<ArrayRef>,
+    /// Partial states.
+    pub(crate) states: Vec<ArrayRef>,
+    /// Number of rows.
+    pub(crate) rows: usize,
+}
+
+impl Groups {
+    /// No groups, for keys like these.
+    ///
+    /// # Errors
+    /// None once the aggregates are planned.
+    pub(crate) fn new(plan: &Aggregates, keys: &Keys) -> Result<Self> {
+        Ok(Self { index: KeyIndex::like(keys), accumulated: Accumulated::new(plan)? })
+    }
+
+    /// The keys, by group.
+    pub(crate) const fn index(&self) -> &KeyIndex {
+        &self.index
+    }
+
+    /// Adds the rows `rows` of a batch; returns the group of each until the next call.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn add<'s>(
+        &mut self,
+        plan: &Aggregates,
+        (keys, inputs): (&Keys, &Inputs),
+        rows: Range<usize>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Group]> {
+        let Scratch { groups, slots } = scratch;
+        groups.clear();
+        self.index.number(keys, rows.clone(), groups);
+        self.accumulated.add(plan, inputs, rows, groups, slots)?;
+        Ok(groups)
+    }
+
+    /// What changed since this was last called.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn seal(
+        &mut self,
+        plan: &Aggregates,
+        columns: &KeyColumns,
+    ) -> Result<Option<Changed>> {
+        let Some(Rows { groups, columns: states }) = self.accumulated.seal(plan)? else {
+            return Ok(None);
+        };
+        let keys = self.index.columns(columns, &groups)?;
+        Ok(Some(Changed { keys, states, rows: groups.len() }))
+    }
+
+    /// Takes back what was sealed; later rows take the place of earlier ones.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(crate) fn restore(
+        &mut self,
+        keys: &Keys,
+        rows: Range<usize>,
+        states: &[ArrayRef],
+    ) -> Result<()> {
+        let mut groups = Vec::with_capacity(rows.len());
+        self.index.number(keys, rows.clone(), &mut groups);
+        let states = states.iter().map(|state| state.slice(rows.start, rows.len())).collect();
+        self.accumulated.restore(groups, states)
+    }
+
+    /// The results of all groups, which end here.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn finish(mut self, plan: &Aggregates) -> Result<Combined> {
+        match self.accumulated.finish(plan)? {
+            Some(calls) => Ok(Combined { index: self.index, calls }),
+            None => Self::combine(plan, &mut [&mut self]),
+        }
+    }
+
+    /// The results of several sets of groups as one, in the order of the sets.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn combine(plan: &Aggregates, sets: &mut [&mut Self]) -> Result<Combined> {
+        let (first, others) = match sets {
+            [] => return Err(Error::bug("combine no groups")),
+            [first, others @ ..] => (first, others),
+        };
+        let mut index = first.index.clone();
+        let mut numbers: Vec<Vec<Group>> = Vec::with_capacity(others.len());
+        for set in others.iter() {
+            let count = Group::try_from(set.index.len()).unwrap_or(Group::MAX);
+            numbers.push(index.absorb(&set.index, 0..count));
+        }
+        let mut merging = Merging::new(plan, index.len())?;
+        for rows in first.accumulated.all(plan)? {
+            let groups: Vec<usize> = rows.groups.iter().map(|g| *g as usize).collect();
+            merging.merge(&rows.columns, &groups)?;
+        }
+        for (set, numbers) in others.iter_mut().zip(&numbers) {
+            for rows in set.accumulated.all(plan)? {
+                let number = |g: &Group| numbers.get(*g as usize).map_or(0, |n| *n as usize);
+                let groups: Vec<usize> = rows.groups.iter().map(number).collect();
+                merging.merge(&rows.columns, &groups)?;
+            }
+        }
+        Ok(Combined { index, calls: merging.results()? })
+    }
+
+    /// The results of some keys over several sets of groups, in the order of the sets. Each key is
+    /// in one of them at least.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn combine_some(
+        plan: &Aggregates,
+        sets: &mut [&mut Self],
+        keys: &KeyIndex,
+    ) -> Result<Vec<ArrayRef>> {
+        let count = Group::try_from(keys.len()).unwrap_or(Group::MAX);
+        let mut merging = Merging::new(plan, keys.len())?;
+        for set in sets.iter_mut() {
+            let found = (0..count).filter_map(|key| Some((key, set.index.find(keys, key)?)));
+            let (keys, groups): (Vec<Group>, Vec<Group>) = found.unzip();
+            if groups.is_empty() {
+                continue;
+            }
+            let rows = set.accumulated.some(plan, &groups)?;
+            let keys: Vec<usize> = keys.into_iter().map(|key| key as usize).collect();
+            merging.merge(&rows, &keys)?;
+        }
+        merging.results()
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn size(&self) -> usize {
+        self.index.size() + self.accumulated.size()
+    }
+}
