@@ -8,8 +8,8 @@ use serde_json::Value;
 use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
 use swiftwater_engine::metrics::{Metrics, SinkMetrics, SourceMetrics};
 use swiftwater_engine::{
-    Clock, NodeContext, Position, Result, Sink, SinkContext, SinkOptions, Source, SourceContext,
-    SourceOptions, SourcePlan,
+    Clock, ExactlyOnce, NodeContext, Position, Result, Sink, SinkContext, SinkOptions, Source,
+    SourceContext, SourceOptions, SourcePlan,
 };
 
 /// A node of a kind with options and, where not null, a format.
@@ -80,13 +80,24 @@ pub(crate) fn open_sink<O: SinkOptions>(
     buffer_bytes: usize,
     clock: &Clock,
 ) -> Result<Box<dyn Sink>> {
+    try_open_sink::<O>(node, schema, buffer_bytes, clock, None)
+}
+
+/// The same where the topology may be exactly-once.
+pub(crate) fn try_open_sink<O: SinkOptions>(
+    node: &NodeConfig,
+    schema: SchemaRef,
+    buffer_bytes: usize,
+    clock: &Clock,
+    exactly_once: Option<ExactlyOnce>,
+) -> Result<Box<dyn Sink>> {
     let options: O = serde_json::from_value(node.options.clone()).unwrap();
     let plan =
         options.plan(&NodeContext { topology: "test", node, inputs: &[schema], streams: &[] })?;
     let mut sink = (plan.make)()?;
     sink.open(SinkContext {
         shared: std::sync::Arc::default(),
-        exactly_once: None,
+        exactly_once,
         topology: "test".into(),
         node: "node".into(),
         buffer_bytes,

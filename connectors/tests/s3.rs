@@ -17,7 +17,7 @@ use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
 use swiftwater_connectors::catalog::{FilesSinkOptions, FilesSourceOptions};
 use swiftwater_engine::metrics::{Metrics, SinkMetrics, SourceMetrics};
 use swiftwater_engine::{
-    Barrier, Batch, Clock, ErrorKind, NodeContext, Polled, Readings, Sink, SinkContext,
+    Barrier, Batch, Clock, ErrorKind, ExactlyOnce, NodeContext, Polled, Readings, Sink, SinkContext,
     SinkOptions, SourceContext, SourceOptions, Timestamp,
 };
 
@@ -68,13 +68,21 @@ fn rows(range: std::ops::Range<i64>) -> RecordBatch {
 }
 
 fn open_sink(node: &NodeConfig, buffer_bytes: usize) -> swiftwater_engine::Result<Box<dyn Sink>> {
+    open_as(node, buffer_bytes, None)
+}
+
+fn open_as(
+    node: &NodeConfig,
+    buffer_bytes: usize,
+    exactly_once: Option<ExactlyOnce>,
+) -> swiftwater_engine::Result<Box<dyn Sink>> {
     let options: FilesSinkOptions = serde_json::from_value(node.options.clone()).unwrap();
     let inputs = [rows(0..1).schema()];
     let plan = options.plan(&NodeContext { topology: "t", node, inputs: &inputs, streams: &[] })?;
     let mut sink = (plan.make)()?;
     sink.open(SinkContext {
         shared: Arc::default(),
-        exactly_once: None,
+        exactly_once,
         topology: "t".into(),
         node: "node".into(),
         buffer_bytes,
@@ -215,5 +223,39 @@ fn a_store_that_is_away_is_unavailable_and_a_wrong_key_too_and_neither_shows_the
         assert_eq!((error.kind, error.code), (ErrorKind::Unavailable, "SW2022"));
         assert!(!format!("{error} {error:?}").contains("secret\""), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("not-the-secret"));
+    }
+}
+
+#[test]
+fn an_epoch_appears_when_it_is_finalised_also_by_the_next_process() {
+    let Some((endpoint, prefix)) = server("epochs") else { return };
+    for (format, count) in [("json", 60_000), ("parquet", 1000)] {
+        let path = format!("{prefix}{format}/");
+        let options = json!({"path": path, "store": store(&endpoint), "compression": "none"});
+        let node = node(Role::Sink, options, format);
+        let open = |committed| {
+            open_as(&node, 256 << 20, Some(ExactlyOnce { committed })).unwrap()
+        };
+        let mut sink = open(None);
+        write(sink.as_mut(), 1, rows(0..count));
+        assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 1);
+        let first = sink.stage(1).unwrap();
+        drop(sink);
+        assert_eq!(read(&path, format, &endpoint), None, "visible before the commit");
+        let mut sink = open(Some((1, Some(first.clone()))));
+        let n = |to| (0..to).collect::<Vec<i64>>();
+        assert!(read(&path, format, &endpoint).unwrap() == n(count));
+        sink.finalise(1, &first).unwrap();
+        write(sink.as_mut(), 1, rows(count..count + 10));
+        let second = sink.stage(2).unwrap();
+        drop(sink);
+        // The second epoch was not committed.
+        let mut sink = open(Some((1, Some(first))));
+        write(sink.as_mut(), 1, rows(count..count + 20));
+        let second_again = sink.stage(2).unwrap();
+        assert_ne!(second, second_again);
+        sink.finalise(2, &second_again).unwrap();
+        sink.finalise(2, &second_again).unwrap();
+        assert!(read(&path, format, &endpoint).unwrap() == n(count + 20), "{format}");
     }
 }

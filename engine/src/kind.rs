@@ -186,6 +186,9 @@ pub struct SinkPlan {
     pub takes_upserts: bool,
     /// How its external system commits epochs, where it can.
     pub commit_point: Option<CommitPointPlan>,
+    /// Where the topology is `exactly_once`, `check` warns of a `checkpoint.interval` shorter than
+    /// this, with the reason.
+    pub least_interval: Option<(std::time::Duration, String)>,
 }
 
 impl SinkPlan {
@@ -198,6 +201,7 @@ impl SinkPlan {
             exactly_once: false,
             takes_upserts: false,
             commit_point: None,
+            least_interval: None,
         }
     }
 }

@@ -129,6 +129,16 @@ pub(super) const CODES: &[Code] = &[
         "It is tried again. Raise `memory`, or write less: fewer partitions, stronger compression.",
     ),
     (
+        "SW2028",
+        "Files of a committed epoch were staged, never appeared, and are gone.",
+        "Start with the `path` and the kind that the sink had. If somebody removed the hidden files or the bucket's unfinished uploads, the message says how to go on without them.",
+    ),
+    (
+        "SW2029",
+        "A file that was being read when a snapshot was taken is not there any more.",
+        "Put the file back, or remove the snapshots to start anew.",
+    ),
+    (
         "SW2041",
         "An option of `stdout` has an impossible value.",
         "The message names the option and says what is possible.",

@@ -7,7 +7,7 @@ use parquet::arrow::ArrowSchemaConverter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use swiftwater_config::{ByteSize, Duration};
-use swiftwater_engine::{Error, NodeContext, Result, SinkOptions, SinkPlan};
+use swiftwater_engine::{Error, NodeContext, Result, Sink, SinkOptions, SinkPlan};
 
 use crate::codec::{self, CodecContext};
 use crate::files::compression::Compression;
@@ -31,6 +31,12 @@ use crate::files::store::StoreOptions;
 /// crash leaves behind is removed at the next start. In an object store it is one request, or an
 /// upload in parts that appears with the last request; let a rule of the bucket remove unfinished
 /// uploads after some days.
+///
+/// With `guarantee: exactly_once` the files of an epoch appear together, after the epoch was
+/// committed: there are at least as many files as epochs with rows, so that a longer
+/// `checkpoint.interval` makes fewer and larger ones. What is staged and not committed when the
+/// process dies never appears; what was committed appears at the next start. Which epoch appeared
+/// last is noted in `_swiftwater/` below `path`.
 ///
 /// The makings come from `format` (`json`, `csv`, `raw`, `parquet`, `arrow_ipc`); without it, lines
 /// of JSON.
@@ -81,6 +87,8 @@ impl Default for RollOptions {
 }
 
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Epochs shorter than this make more files than readers like.
+const FEW_FILES: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl FilesSinkOptions {
     fn form(&self, format: FileFormat, schema: &SchemaRef, cx: &NodeContext<'_>) -> Result<Form> {
@@ -138,7 +146,12 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<SinkPlan> {
         let design = self.design(cx)?;
-        Ok(SinkPlan::new(Arc::new(move || Ok(Box::new(FilesSink::new(design.clone()))))))
+        let make = Arc::new(move || Ok(Box::new(FilesSink::new(design.clone())) as Box<dyn Sink>));
+        Ok(SinkPlan {
+            exactly_once: true,
+            least_interval: Some((FEW_FILES, "each epoch makes files of its own".to_owned())),
+            ..SinkPlan::new(make)
+        })
     }
 }
 
@@ -178,6 +191,10 @@ impl FilesSinkOptions {
 #[cfg(test)]
 #[path = "files_sink/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "files_sink/exactly_once.rs"]
+mod exactly_once;
 
 #[cfg(test)]
 #[path = "files_sink/trouble.rs"]

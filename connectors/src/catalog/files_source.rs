@@ -30,6 +30,9 @@ use crate::files::store::StoreOptions;
 ///
 /// The source ends with the last file, unless `watch` is set. With `parallelism` each file is read
 /// by one of the instances.
+///
+/// Snapshots note how many records of each file were read: after a crash the source goes on with
+/// the next one. Files must stay as they are until they are read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilesSourceOptions {
@@ -132,6 +135,7 @@ sinks:
         });
         Ok(SourcePlan {
             bounded: !self.watch,
+            replayable: true,
             ..SourcePlan::new(
                 schema,
                 Arc::new(move |_| Ok(Box::new(FilesSource::new(Arc::clone(&design))))),
@@ -143,3 +147,7 @@ sinks:
 #[cfg(test)]
 #[path = "files_source/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "files_source/resume.rs"]
+mod resume;

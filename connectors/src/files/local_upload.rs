@@ -12,12 +12,13 @@ use std::time::Duration;
 use swiftwater_engine::{Error, Result};
 
 use super::naming::Naming;
+use super::staged::StagedFile;
 use super::upload::Upload;
 
 /// Bytes gathered before they are handed to the operating system.
 const GATHER: usize = 1 << 20;
 
-fn away(path: &Path, what: &str, error: io::Error) -> Error {
+pub(super) fn away(path: &Path, what: &str, error: io::Error) -> Error {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space: rows wait and are written then"
@@ -84,7 +85,7 @@ fn make_directory(directory: &Path) -> Result<()> {
 }
 
 /// Makes the names in a directory durable.
-fn make_durable(directory: &Path) -> io::Result<()> {
+pub(super) fn make_durable(directory: &Path) -> io::Result<()> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     File::open(directory)?.sync_all()
 }
@@ -94,17 +95,18 @@ pub(super) struct LocalUpload {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    /// What it is staged as.
+    staged: (String, String),
     stored: u64,
-    /// The file is durable and has its name.
+    /// The file is durable and has its name, or the name under which it is staged.
     named: bool,
-    committed: bool,
 }
 
 impl LocalUpload {
-    pub(super) fn begin(base: &Path, partition: &str, name: &str, temporary: &str) -> Result<Self> {
+    pub(super) fn begin(base: &Path, partition: &str, name: &str, hidden: &str) -> Result<Self> {
         let directory = base.join(partition);
         make_directory(&directory)?;
-        let temporary = directory.join(temporary);
+        let temporary = directory.join(hidden);
         let told = |e| away(&temporary, "begin the file", e);
         loop {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
@@ -115,13 +117,31 @@ impl LocalUpload {
                 return Ok(Self {
                     file,
                     path: directory.join(name),
+                    staged: (format!("{partition}{hidden}"), format!("{partition}{name}")),
                     temporary,
                     stored: 0,
                     named: false,
-                    committed: false,
                 });
             }
         }
+    }
+
+    /// Stores the rest and makes the file's bytes durable.
+    fn complete(&mut self, buffer: &mut Vec<u8>) -> Result<()> {
+        self.write(buffer)?;
+        // After a failed fsync the system may have dropped what it could not write, and a second
+        // one would report success: the rows must be read again.
+        self.file.sync_all().map_err(|e| {
+            Error::state("SW2021", format!("make `{}` durable", self.temporary.display()))
+                .with_hint("look after the disk; the topology goes on from the last epoch")
+                .with_source(e)
+        })
+    }
+
+    /// Makes the file's name durable.
+    fn keep_name(&self) -> Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        make_durable(directory).map_err(|e| away(directory, "make durable", e))
     }
 
     fn write(&mut self, buffer: &mut Vec<u8>) -> Result<()> {
@@ -152,21 +172,22 @@ impl Upload for LocalUpload {
 
     fn commit(&mut self, buffer: &mut Vec<u8>, _wait: Duration) -> Result<bool> {
         if !self.named {
-            self.write(buffer)?;
-            // After a failed fsync the system may have dropped what it could not write, and a second
-            // one would report success: the rows must be read again.
-            self.file.sync_all().map_err(|e| {
-                Error::state("SW2021", format!("make `{}` durable", self.temporary.display()))
-                    .with_hint("look after the disk; the topology goes on from the last epoch")
-                    .with_source(e)
-            })?;
+            self.complete(buffer)?;
             fs::rename(&self.temporary, &self.path).map_err(|e| away(&self.path, "name", e))?;
             self.named = true;
         }
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        make_durable(directory).map_err(|e| away(directory, "make durable", e))?;
-        self.committed = true;
+        self.keep_name()?;
         Ok(true)
+    }
+
+    fn stage(&mut self, buffer: &mut Vec<u8>, _wait: Duration) -> Result<Option<StagedFile>> {
+        if !self.named {
+            self.complete(buffer)?;
+            self.named = true;
+        }
+        self.keep_name()?;
+        let (temporary, name) = self.staged.clone();
+        Ok(Some(StagedFile::Local { temporary, name, bytes: self.stored }))
     }
 
     fn held(&self) -> usize {

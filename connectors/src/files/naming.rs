@@ -43,6 +43,16 @@ impl Naming {
         format!("{}-{:06}.{}", self.run, self.files, self.extension)
     }
 
+    /// The part of the names that is this run's own.
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Where the sink notes which epoch was finalised last: a name that readers pass over.
+    pub(crate) fn note(&self) -> String {
+        format!("_swiftwater/{}.finalised", self.owner)
+    }
+
     /// What a file is called until it is complete: hidden, and marked as this sink's.
     pub(crate) fn temporary(&self, name: &str) -> String {
         format!(".{name}{}", self.mark())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use swiftwater_engine::{Error, Result};
 
 use super::location::object_path;
+use super::staged::StagedFile;
 use super::store::Client;
 use super::upload::Upload;
 use crate::io_call::Call;
@@ -46,10 +47,11 @@ pub(super) struct ObjectUpload {
     /// The last request, and the bytes of a file that goes in one.
     last: Option<Call<Outcome<()>>>,
     whole: Option<Bytes>,
+    /// It is there, or staged to be completed later.
     committed: bool,
 }
 
-fn away(url: &str, error: object_store::Error) -> Error {
+pub(super) fn away(url: &str, error: object_store::Error) -> Error {
     let denied = matches!(
         error,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
@@ -236,6 +238,23 @@ impl Upload for ObjectUpload {
         }
         self.drive(wait)?;
         if self.parts.is_empty() { self.finish(wait) } else { Ok(false) }
+    }
+
+    fn stage(&mut self, buffer: &mut Vec<u8>, wait: Duration) -> Result<Option<StagedFile>> {
+        // A file that goes in one request appears with it: here a small one is a single part.
+        while !buffer.is_empty() || self.sent == 0 {
+            let rest = buffer.split_off(buffer.len().min(PART));
+            let part = std::mem::replace(buffer, rest);
+            self.add_part(part);
+        }
+        self.drive(wait)?;
+        let Some(upload) = self.id.clone().filter(|_| self.parts.is_empty()) else {
+            return Ok(None);
+        };
+        self.committed = true;
+        let parts = self.arrived.values().map(|part| part.content_id.clone()).collect();
+        let key = self.path.to_string();
+        Ok(Some(StagedFile::Object { key, upload, parts, bytes: self.stored }))
     }
 
     fn held(&self) -> usize {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use swiftwater_engine::{Result, Sequence, Timestamp};
 
 use super::encoder::{FileEncoder, Making, Prepared};
+use super::staged::StagedFile;
 use super::upload::Upload;
 
 /// A file that takes rows.
@@ -95,6 +96,15 @@ impl ClosingFile {
     /// `Unavailable`: call again; `State`: its rows are lost to this run.
     pub(crate) fn commit(&mut self, wait: Duration) -> Result<bool> {
         self.upload.commit(&mut self.rest, wait)
+    }
+
+    /// Brings it forward that the file outlives the process without appearing, waiting at most
+    /// `wait`; `None` until it does.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub(crate) fn stage(&mut self, wait: Duration) -> Result<Option<StagedFile>> {
+        self.upload.stage(&mut self.rest, wait)
     }
 
     /// Bytes of memory.

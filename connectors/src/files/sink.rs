@@ -4,11 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use swiftwater_engine::{
-    Barrier, Batch, Clock, Error, Result, Sequence, Sink, SinkContext, Timestamp,
+    Barrier, Batch, Clock, Epoch, Error, Result, Sequence, Sink, SinkContext, Staged, Timestamp,
 };
 
 use super::encoder::{Making, Prepared, Preparer};
@@ -16,12 +16,15 @@ use super::location::Location;
 use super::naming::Naming;
 use super::open_file::{ClosingFile, OpenFile};
 use super::partition::Partitioning;
+use super::staged::{StagedEpoch, StagedFile};
 use super::upload::Target;
 
 /// Files that may be open at once; beyond it the one that is open longest is rolled.
 const OPEN: usize = 128;
 /// Longest wait within one call.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest time in which an epoch is staged; after it the engine is told that the store is slow.
+const STAGED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the options say.
 #[derive(Clone)]
@@ -47,6 +50,18 @@ pub(crate) struct FilesSink {
     open: HashMap<Arc<str>, OpenFile>,
     closing: VecDeque<ClosingFile>,
     taken: Sequence,
+    /// Set where files appear only with their epoch.
+    exactly_once: Option<EpochFiles>,
+}
+
+/// Files of the epoch under way, where they appear only with it.
+#[derive(Default)]
+struct EpochFiles {
+    files: Vec<StagedFile>,
+    /// Their uploads: they hold the locks that keep other processes from sweeping the files away.
+    kept: Vec<ClosingFile>,
+    /// What was staged and is not finalised yet.
+    last: Option<(Epoch, StagedEpoch)>,
 }
 
 /// What there is once the sink was opened.
@@ -60,7 +75,14 @@ struct Ready {
 
 impl FilesSink {
     pub(crate) fn new(design: Design) -> Self {
-        Self { design, ready: None, open: HashMap::new(), closing: VecDeque::new(), taken: 0 }
+        Self {
+            design,
+            ready: None,
+            open: HashMap::new(),
+            closing: VecDeque::new(),
+            taken: 0,
+            exactly_once: None,
+        }
     }
 
     fn ready(&mut self) -> Result<&mut Ready> {
@@ -144,10 +166,20 @@ impl FilesSink {
         let mut failed = None;
         let mut left = VecDeque::with_capacity(self.closing.len());
         for mut file in std::mem::take(&mut self.closing) {
-            match file.commit(std::mem::take(&mut wait)) {
-                Ok(true) => {}
-                Ok(false) => left.push_back(file),
-                Err(error) => {
+            let wait = std::mem::take(&mut wait);
+            let done = match &mut self.exactly_once {
+                None => file.commit(wait),
+                Some(epoch) => file.stage(wait).map(|staged| {
+                    let done = staged.is_some();
+                    epoch.files.extend(staged);
+                    done
+                }),
+            };
+            match (done, &mut self.exactly_once) {
+                (Ok(true), None) => {}
+                (Ok(true), Some(epoch)) => epoch.kept.push(file),
+                (Ok(false), _) => left.push_back(file),
+                (Err(error), _) => {
                     left.push_back(file);
                     failed.get_or_insert(error);
                 }
@@ -187,6 +219,10 @@ impl FilesSink {
     }
 
     fn acknowledged_so_far(&self) -> Sequence {
+        if self.exactly_once.is_some() {
+            // They become durable when their epoch is staged.
+            return self.taken;
+        }
         let open = self.open.values().map(OpenFile::first);
         let closing = self.closing.iter().map(ClosingFile::first);
         open.chain(closing).min().map_or(self.taken, |first| first - 1)
@@ -200,6 +236,13 @@ impl Sink for FilesSink {
         let run = RandomState::new().hash_one(now.0);
         let naming = Naming::new(&cx.topology, &cx.node, now, run, &self.design.extension);
         let target = Target::new(self.design.location.clone(), naming);
+        if let Some(exactly_once) = &cx.exactly_once {
+            if let Some((_, Some(staged))) = &exactly_once.committed {
+                target.finalise(&StagedEpoch::read(staged)?)?;
+            }
+            self.exactly_once = Some(EpochFiles::default());
+        }
+        // What is still in the making was never committed.
         target.prepare()?;
         let partitioning = match &self.design.partition_by {
             Some((schema, names)) => Some(Partitioning::new(schema, names)?),
@@ -244,9 +287,43 @@ impl Sink for FilesSink {
     }
 
     fn barrier(&mut self, barrier: Barrier) -> Result<()> {
-        if barrier.flush {
+        if barrier.flush && self.exactly_once.is_none() {
             self.roll_where(|_| true)?;
             self.commit(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self, epoch: Epoch) -> Result<Staged> {
+        let run = self.ready()?.target.run().to_owned();
+        let known = self.exactly_once.as_ref().and_then(|e| e.last.as_ref());
+        if let Some((_, staged)) = known.filter(|(last, _)| *last == epoch) {
+            return staged.write();
+        }
+        self.roll_where(|_| true)?;
+        let started = Instant::now();
+        while !self.closing.is_empty() {
+            self.commit(PATIENCE)?;
+            if started.elapsed() > STAGED_WITHIN && !self.closing.is_empty() {
+                return Err(Error::unavailable("SW2022", "store the files of an epoch")
+                    .with_hint("the store takes longer than half a minute for them"));
+            }
+        }
+        let files = self.exactly_once.as_mut();
+        let files =
+            files.ok_or_else(|| Error::bug("stage an epoch of a sink that is not exactly-once"))?;
+        let staged =
+            StagedEpoch { id: format!("{run}/{epoch}"), files: std::mem::take(&mut files.files) };
+        files.last = Some((epoch, staged.clone()));
+        staged.write()
+    }
+
+    fn finalise(&mut self, _epoch: Epoch, staged: &Staged) -> Result<()> {
+        let staged = StagedEpoch::read(staged)?;
+        self.ready()?.target.finalise(&staged)?;
+        if let Some(files) = &mut self.exactly_once {
+            files.kept.clear();
+            files.last = None;
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The source that reads files in the order of their names.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use swiftwater_engine::{
 
 use super::listing::Entry;
 use super::location::Location;
+use super::progress::{FINISHED, Progress};
 use super::reader::{Chunk, FileReader, Reading, rejected};
 use crate::event_time::EventTime;
 
@@ -30,16 +30,14 @@ pub(crate) struct Design {
     pub event_time: Option<EventTime>,
 }
 
-/// Position of a file that was read to its end.
-const FINISHED: i64 = i64::MAX;
-
 /// One instance of the source.
 pub(crate) struct FilesSource {
     design: Arc<Design>,
     cx: Option<SourceContext>,
-    /// Records used up, by file. Without `watch` only of the newest one: names before it are done.
-    position: BTreeMap<String, i64>,
+    progress: Progress,
     waiting: VecDeque<Entry>,
+    /// Names of the files that wait and of the one that is being read.
+    queued: HashSet<Arc<str>>,
     current: Option<Current>,
     /// When to list again; `None` before the first time.
     list_at: Option<Timestamp>,
@@ -59,8 +57,9 @@ impl FilesSource {
         Self {
             design,
             cx: None,
-            position: BTreeMap::new(),
+            progress: Progress::new((0, 1), true, None),
             waiting: VecDeque::new(),
+            queued: HashSet::new(),
             current: None,
             list_at: None,
         }
@@ -74,30 +73,42 @@ impl FilesSource {
     fn list(&mut self) -> Result<()> {
         let listed = self.design.location.list()?;
         let cx = self.cx()?;
-        if listed.is_empty() && self.list_at.is_none() && self.design.watch.is_none() {
+        let first = self.list_at.is_none();
+        let anew = first && self.progress.is_empty();
+        if listed.is_empty() && anew && self.design.watch.is_none() {
             let path = &self.design.path;
             return Err(Error::config("SW2011", format!("find files at `{path}`"))
                 .with_hint("correct the path, or set `watch: true` to wait for files"));
         }
-        let (instance, instances) = (cx.instance as u64, cx.instances.max(1) as u64);
-        let mine = |name: &str| {
-            let mut hasher = DefaultHasher::new();
-            name.hash(&mut hasher);
-            hasher.finish() % instances == instance
-        };
+        if first {
+            self.check_unfinished(&listed)?;
+        }
         let now = cx.clock.now();
         let pause = self.design.watch.unwrap_or_default().as_micros();
         let pause = i64::try_from(pause).unwrap_or(i64::MAX);
         for entry in listed {
-            if mine(&entry.name) && !self.position.contains_key(entry.name.as_ref()) {
-                if self.design.watch.is_some() {
-                    self.position.insert(entry.name.to_string(), 0);
-                }
+            let name = &entry.name;
+            let wanted = self.progress.is_mine(name) && self.progress.used(name) != FINISHED;
+            if wanted && self.queued.insert(Arc::clone(name)) {
                 self.waiting.push_back(entry);
             }
         }
         self.list_at = Some(Timestamp(now.0.saturating_add(pause)));
         Ok(())
+    }
+
+    /// Files that a snapshot left half read must be there still.
+    fn check_unfinished(&self, listed: &[Entry]) -> Result<()> {
+        let there: HashSet<&str> = listed.iter().map(|entry| entry.name.as_ref()).collect();
+        match self.progress.unfinished().find(|name| !there.contains(name)) {
+            None => Ok(()),
+            Some(gone) => {
+                let used = self.progress.used(gone);
+                let message = format!("go on after record {used} of `{gone}`, which is gone");
+                Err(Error::state("SW2029", message)
+                    .with_hint("put the file back, or remove the snapshots to start anew"))
+            }
+        }
     }
 
     /// Takes up the next file; `false` where there is none (yet).
@@ -114,11 +125,9 @@ impl FilesSource {
             self.list()?;
         }
         let Some(entry) = self.waiting.pop_front() else { return Ok(false) };
-        if self.design.watch.is_none() {
-            self.position.clear();
-        }
-        self.position.insert(entry.name.to_string(), 0);
-        self.current = Some(Current { entry, used: 0, reader: None });
+        self.progress.begin(&entry.name);
+        let used = u64::try_from(self.progress.used(&entry.name)).unwrap_or(0);
+        self.current = Some(Current { entry, used, reader: None });
         Ok(true)
     }
 
@@ -141,16 +150,15 @@ impl FilesSource {
         if let Some(chunk) = &chunk {
             current.used += chunk.used;
             let used = i64::try_from(current.used).unwrap_or(FINISHED);
-            if let Some(position) = self.position.get_mut(current.entry.name.as_ref()) {
-                *position = used;
-            }
+            self.progress.advance(&current.entry.name, used);
         }
         Ok(chunk)
     }
 
     fn finish_file(&mut self) -> Option<Current> {
         let current = self.current.take()?;
-        self.position.insert(current.entry.name.to_string(), FINISHED);
+        self.progress.advance(&current.entry.name, FINISHED);
+        self.queued.remove(&current.entry.name);
         Some(current)
     }
 
@@ -181,6 +189,9 @@ impl FilesSource {
 
 impl Source for FilesSource {
     fn open(&mut self, cx: SourceContext) -> Result<()> {
+        let in_order = self.design.watch.is_none();
+        let share = (cx.instance, cx.instances);
+        self.progress = Progress::new(share, in_order, cx.resume.as_ref());
         self.cx = Some(cx);
         self.list()
     }
@@ -205,6 +216,6 @@ impl Source for FilesSource {
     }
 
     fn position(&self) -> Position {
-        Position(self.position.clone())
+        self.progress.position()
     }
 }

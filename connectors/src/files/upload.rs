@@ -8,6 +8,7 @@ use super::local_upload::LocalUpload;
 use super::location::Location;
 use super::naming::Naming;
 use super::object_upload::ObjectUpload;
+use super::staged::{Finalised, StagedEpoch, StagedFile, joined};
 
 /// A file in the making. Dropped before it was committed, it leaves nothing behind.
 pub(crate) trait Upload: Send {
@@ -24,6 +25,14 @@ pub(crate) trait Upload: Send {
     /// # Errors
     /// `Unavailable` where that cannot be done now; `State` where bytes that were stored are lost.
     fn commit(&mut self, buffer: &mut Vec<u8>, wait: Duration) -> Result<bool>;
+
+    /// Stores all of `buffer` so that it outlives the process, without letting the file appear,
+    /// waiting at most `wait`. `None`, and after an error: call again. A staged file stays when
+    /// this is dropped.
+    ///
+    /// # Errors
+    /// As for `commit`.
+    fn stage(&mut self, buffer: &mut Vec<u8>, wait: Duration) -> Result<Option<StagedFile>>;
 
     /// Bytes held in memory beside the buffer.
     fn held(&self) -> usize;
@@ -55,6 +64,19 @@ impl Target {
         }
     }
 
+    /// Names of this run; never those of another.
+    pub(crate) fn run(&self) -> &str {
+        self.naming.run()
+    }
+
+    /// Lets the files of a committed epoch appear, if they have not yet.
+    ///
+    /// # Errors
+    /// As [`Finalised::finalise`].
+    pub(crate) fn finalise(&self, epoch: &StagedEpoch) -> Result<()> {
+        Finalised { location: &self.location, note: self.naming.note() }.finalise(epoch)
+    }
+
     /// Begins the next file, in the sub-directory `partition` (with its trailing slash, or empty).
     ///
     /// # Errors
@@ -67,9 +89,7 @@ impl Target {
                 Box::new(LocalUpload::begin(directory, partition, &name, &temporary)?)
             }
             Location::Object { client, bucket_url, key } => {
-                let prefix = key.trim_end_matches('/');
-                let slash = if prefix.is_empty() { "" } else { "/" };
-                let key = format!("{prefix}{slash}{partition}{name}");
+                let key = joined(key, &format!("{partition}{name}"));
                 Box::new(ObjectUpload::begin(client, bucket_url, &key)?)
             }
         })

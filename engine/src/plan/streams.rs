@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use swiftwater_config::{Diagnostic, Guarantee, NodeConfig, Role, TopologyConfig};
 
 use super::{FromPort, InputEdge, Planned, PlannedNode};
-use crate::kind::LATE_PORT;
+use crate::kind::{LATE_PORT, SinkPlan};
 use crate::stream::{Changes, Stream};
 
 /// What each input of a node is; as many as it has schemas (a sink sees its inputs as one).
@@ -131,6 +131,7 @@ pub(super) fn check_guarantee(
                 ));
             }
             Planned::Sink(sink) if exactly_once => {
+                found.extend(short_epochs(config, node, sink));
                 systems.extend(sink.commit_point.as_ref().map(|c| c.system.clone()));
             }
             _ => {}
@@ -144,4 +145,17 @@ pub(super) fn check_guarantee(
                 .with_hint("a transaction spans one Kafka cluster: make two topologies of it"),
         );
     }
+}
+
+/// Warns of epochs that are shorter than a sink would have them.
+fn short_epochs(
+    config: &TopologyConfig,
+    node: &PlannedNode,
+    sink: &SinkPlan,
+) -> Option<Diagnostic> {
+    let interval = config.checkpoint.interval;
+    let (least, why) = sink.least_interval.as_ref().filter(|(least, _)| interval.0 < *least)?;
+    let message = format!("`{}` gets an epoch every {interval}: {why}", node.name());
+    let hint = format!("set `checkpoint: {{interval: {}s}}` or longer", least.as_secs());
+    Some(Diagnostic::warning("SW0219", "/checkpoint/interval", message).with_hint(hint))
 }

@@ -23,19 +23,24 @@ fn source_node(path: &str, options: Value, schema: Value) -> NodeConfig {
     node
 }
 
-fn plan(directory: &Path, pattern: &str, options: Value, schema: Value) -> Result<SourcePlan> {
+pub(super) fn plan(
+    directory: &Path,
+    pattern: &str,
+    options: Value,
+    schema: Value,
+) -> Result<SourcePlan> {
     let path = directory.join(pattern);
     plan_source::<FilesSourceOptions>(&source_node(path.to_str().unwrap(), options, schema))
 }
 
-struct Read {
-    rows: Vec<RecordBatch>,
-    rejected: Vec<Rejected>,
-    ended: bool,
+pub(super) struct Read {
+    pub(super) rows: Vec<RecordBatch>,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) ended: bool,
 }
 
 /// What there is until the source has nothing more.
-fn drain(source: &mut dyn Source) -> Read {
+pub(super) fn drain(source: &mut dyn Source) -> Read {
     let mut read = Read { rows: Vec::new(), rejected: Vec::new(), ended: false };
     loop {
         match source.poll(Wait::ZERO).unwrap() {
@@ -53,7 +58,7 @@ fn drain(source: &mut dyn Source) -> Read {
     }
 }
 
-fn numbers(read: &Read) -> Vec<i64> {
+pub(super) fn numbers(read: &Read) -> Vec<i64> {
     let column = |rows: &RecordBatch| {
         rows.column_by_name("n").unwrap().as_primitive::<Int64Type>().values().to_vec()
     };
@@ -61,7 +66,7 @@ fn numbers(read: &Read) -> Vec<i64> {
 }
 
 /// File name and record number of what was set aside.
-fn places(read: &Read) -> Vec<(String, i64, &'static str)> {
+pub(super) fn places(read: &Read) -> Vec<(String, i64, &'static str)> {
     let place = |r: &Rejected| {
         let origin = r.origin.as_ref().unwrap();
         (origin.topic.rsplit('/').next().unwrap().to_owned(), origin.offset, r.code)
