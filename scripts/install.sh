@@ -37,6 +37,9 @@ if [ "$purpose" != build ]; then
   need python3 python3
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
   need openssl openssl
+  # scripts/postgres.sh and scripts/redis.sh run servers of their own, beside those that the packages may have started.
+  command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+  need redis-server redis-server
 fi
 
 # scripts/tool.sh takes promtool out of Debian's package, for which apt must know its packages.

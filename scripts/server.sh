@@ -64,7 +64,8 @@ end() {
 }
 
 # The whole of a script whose server needs no more than this: `start` and `stop` with --dir, --port and --with. The script
-# has the functions `prepare` (install it), `address PORT`, `run PORT` (which calls `launch`) and `answers PORT`.
+# has the functions `prepare` (install it), `address PORT`, `run PORT` (which calls `launch`) and `answers PORT`, and may set
+# `stop_signal`.
 serve() {
   local command=${1:-} port="" watched=""
   [ $# -eq 0 ] || shift
@@ -79,7 +80,7 @@ serve() {
   case "$command" in
     start) start_server ;;
     stop)
-      end TERM
+      end "${stop_signal:-TERM}"
       # Only a directory that this script filled is deleted.
       if [ -f "$dir/address" ]; then rm -rf "$dir"; fi
       ;;

@@ -17,8 +17,8 @@ use swiftwater_config::{FormatConfig, NodeConfig, OnError, Role};
 use swiftwater_connectors::catalog::{FilesSinkOptions, FilesSourceOptions};
 use swiftwater_engine::metrics::{Metrics, SinkMetrics, SourceMetrics};
 use swiftwater_engine::{
-    Barrier, Batch, Clock, ErrorKind, ExactlyOnce, NodeContext, Polled, Readings, Sink, SinkContext,
-    SinkOptions, SourceContext, SourceOptions, Timestamp,
+    Barrier, Batch, Clock, ErrorKind, ExactlyOnce, NodeContext, Polled, Readings, Sink,
+    SinkContext, SinkOptions, SourceContext, SourceOptions, Timestamp,
 };
 
 const FLUSH: Barrier = Barrier { epoch: 1, flush: true };
@@ -228,23 +228,21 @@ fn a_store_that_is_away_is_unavailable_and_a_wrong_key_too_and_neither_shows_the
 
 #[test]
 fn an_epoch_appears_when_it_is_finalised_also_by_the_next_process() {
-    let Some((endpoint, prefix)) = server("epochs") else { return };
+    let (endpoint, prefix) = endpoint("epochs");
     for (format, count) in [("json", 60_000), ("parquet", 1000)] {
         let path = format!("{prefix}{format}/");
-        let options = json!({"path": path, "store": store(&endpoint), "compression": "none"});
+        let options = json!({"path": path, "store": store(endpoint), "compression": "none"});
         let node = node(Role::Sink, options, format);
-        let open = |committed| {
-            open_as(&node, 256 << 20, Some(ExactlyOnce { committed })).unwrap()
-        };
+        let open = |committed| open_as(&node, 256 << 20, Some(ExactlyOnce { committed })).unwrap();
         let mut sink = open(None);
         write(sink.as_mut(), 1, rows(0..count));
         assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), 1);
         let first = sink.stage(1).unwrap();
         drop(sink);
-        assert_eq!(read(&path, format, &endpoint), None, "visible before the commit");
+        assert_eq!(read(&path, format, endpoint), None, "visible before the commit");
         let mut sink = open(Some((1, Some(first.clone()))));
         let n = |to| (0..to).collect::<Vec<i64>>();
-        assert!(read(&path, format, &endpoint).unwrap() == n(count));
+        assert!(read(&path, format, endpoint).unwrap() == n(count));
         sink.finalise(1, &first).unwrap();
         write(sink.as_mut(), 1, rows(count..count + 10));
         let second = sink.stage(2).unwrap();
@@ -256,6 +254,6 @@ fn an_epoch_appears_when_it_is_finalised_also_by_the_next_process() {
         assert_ne!(second, second_again);
         sink.finalise(2, &second_again).unwrap();
         sink.finalise(2, &second_again).unwrap();
-        assert!(read(&path, format, &endpoint).unwrap() == n(count + 20), "{format}");
+        assert!(read(&path, format, endpoint).unwrap() == n(count + 20), "{format}");
     }
 }
