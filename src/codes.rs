@@ -9,6 +9,7 @@ mod epochs;
 mod formats;
 mod kafka;
 mod operators;
+mod stores;
 
 /// Code, what it means, and what to do about it.
 pub(crate) type Code = (&'static str, &'static str, &'static str);
@@ -20,6 +21,7 @@ pub(crate) const RANGES: &[(&str, &str)] = &[
     ("SW03", "Expressions and operators"),
     ("SW20", "Files, HTTP, generated rows and standard output"),
     ("SW21", "Kafka"),
+    ("SW22", "PostgreSQL, Redis and lookups"),
     ("SW30", "Batches"),
     ("SW31", "Message formats"),
     ("SW32", "Operators at run time"),
@@ -40,6 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
         operators::CODES,
         connectors::CODES,
         kafka::CODES,
+        stores::CODES,
         formats::CODES,
         command::CODES,
     ]

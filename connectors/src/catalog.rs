@@ -7,6 +7,8 @@ mod generate;
 mod http_sink;
 mod kafka_sink;
 mod kafka_source;
+mod postgres_sink;
+mod redis_sink;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
@@ -16,6 +18,8 @@ pub use generate::{GenerateOptions, Preset};
 pub use http_sink::{HttpAuth, HttpBasicAuth, HttpBatch, HttpBody, HttpMethod, HttpOptions};
 pub use kafka_sink::KafkaSinkOptions;
 pub use kafka_source::KafkaSourceOptions;
+pub use postgres_sink::PostgresSinkOptions;
+pub use redis_sink::RedisOptions;
 pub use stdout::{StdoutOptions, View};
 
 use swiftwater_engine::Registry;
@@ -24,6 +28,8 @@ use crate::codec;
 pub use crate::files::compression::Compression;
 pub use crate::files::format::{FileFormat, ParquetOptions};
 pub use crate::files::store::StoreOptions;
+pub use crate::postgres::SslMode;
+pub use crate::redis::Layout;
 
 /// Registers every source, sink and message format of this crate.
 pub fn register(registry: &mut Registry) {
@@ -36,6 +42,8 @@ pub fn register(registry: &mut Registry) {
     registry.sink::<FilesSinkOptions>();
     registry.sink::<HttpOptions>();
     registry.sink::<KafkaSinkOptions>();
+    registry.sink::<PostgresSinkOptions>();
+    registry.sink::<RedisOptions>();
     registry.sink::<StdoutOptions>();
     // Formats.
     registry.format::<codec::JsonOptions>("json");

@@ -9,10 +9,14 @@ mod http;
 mod io_call;
 mod io_runtime;
 mod kafka;
+mod postgres;
+mod redis;
 mod stdout;
+mod store_metrics;
 #[cfg(test)]
 mod test_node;
 mod unused_fields;
+mod value_text;
 mod variant_docs;
 
 pub use catalog::register;
