@@ -63,8 +63,8 @@ impl Follower {
             partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&partitions).unwrap();
-        let (rows, stop, seen) =
-            (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)), Arc::default());
+        let seen = Arc::<Mutex<Seen>>::default();
+        let (rows, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, stopped, noted) = (Arc::clone(&rows), Arc::clone(&stop), Arc::clone(&seen));
         let thread = std::thread::spawn(move || {
             let mut last = BTreeMap::new();
