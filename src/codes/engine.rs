@@ -34,11 +34,6 @@ pub(super) const CODES: &[Code] = &[
         "Give it what the hint says, or more.",
     ),
     (
-        "SW0215",
-        "`exactly_once` is asked of sinks that commit in different systems.",
-        "A transaction spans one Kafka cluster: make two topologies of it.",
-    ),
-    (
         "SW0290",
         "A kind has a remark about its options.",
         "The message says what to expect; the topology runs.",
