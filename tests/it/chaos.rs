@@ -7,13 +7,12 @@
 mod checker;
 mod tampering;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use self::checker::{Follower, Seen, expected_windows, read_files};
-use crate::support::{Broker, Launch, Record, Swiftwater, Topic};
+use self::checker::{Follower, Seen, expected_windows, read_files, read_table};
+use crate::support::{Broker, Launch, Record, Swiftwater, Topic, shared_server};
 
 /// Keys, and rows of each.
 const KEYS: u64 = 40;
@@ -48,6 +47,7 @@ struct Setting {
     out: Topic,
     directory: tempfile::TempDir,
     brokers: String,
+    postgres: String,
     name: String,
 }
 
@@ -57,7 +57,9 @@ impl Setting {
         let out = Topic::create(broker, "chained", PARTITIONS);
         let directory = tempfile::tempdir().unwrap();
         let name = events.name().replace(['-', '.'], "_");
-        Self { events, out, directory, brokers: broker.bootstrap().to_owned(), name }
+        let brokers = broker.bootstrap().to_owned();
+        let postgres = shared_server("SWIFTWATER_TEST_POSTGRES", "postgres.sh");
+        Self { events, out, directory, brokers, postgres, name }
     }
 
     fn files(&self) -> std::path::PathBuf {
@@ -86,7 +88,11 @@ operators:
 sinks:
   chain: {{input: chained, kafka: {{brokers: "{brokers}", topic: {out}, key: [key]}}, format: json}}
   windows: {{input: per_key, files: {{path: "{files}"}}, format: json}}
+  table:
+    input: per_key
+    postgres: {{url: "{postgres}", table: "{name}", create: true, key: [key, window_start]}}
 "#,
+            postgres = self.postgres,
             name = self.name,
             store = self.directory.path().join("state").display(),
             brokers = self.brokers,
@@ -115,8 +121,8 @@ fn produce(events: &Topic, stop: &AtomicBool) -> u64 {
     let mut rounds = 0;
     while !stop.load(Ordering::Acquire) {
         let from = rounds * KEYS;
-        events.produce((from..from + KEYS * 5).map(event));
-        rounds += 5;
+        events.produce((from..from + KEYS * 20).map(event));
+        rounds += 20;
         std::thread::sleep(Duration::from_millis(25));
     }
     rounds
@@ -166,10 +172,14 @@ fn finish(setting: &Setting, follower: Follower, rounds: u64) -> Seen {
     seen
 }
 
-fn check_windows(files: &Path, rounds: u64) {
-    let mut found = read_files(files);
+fn check_windows(setting: &Setting, rounds: u64) {
+    let expected = expected_windows(rounds);
+    let mut found = read_files(&setting.files());
     found.sort_unstable();
-    assert!(found == expected_windows(rounds), "the windows in files are not those of the rows");
+    assert!(found == expected, "the windows in files are not those of the rows");
+    let mut found = read_table(&setting.postgres, &setting.name);
+    found.sort_unstable();
+    assert!(found == expected, "the windows in PostgreSQL are not those of the rows");
 }
 
 #[test]
@@ -189,7 +199,7 @@ fn killed_at_any_moment_nothing_is_lost_doubled_or_out_of_order() {
     stop.store(true, Ordering::Release);
     let rounds = producer.join().unwrap();
     let seen = finish(&setting, follower, rounds);
-    check_windows(&setting.files(), rounds);
+    check_windows(&setting, rounds);
     println!(
         "{kills} kills, {} rows, {} windows: 0 lost, 0 doubled, 0 out of order",
         seen.rows,

@@ -23,4 +23,5 @@ pub(crate) use http::get;
 pub(crate) use process::{Launch, Swiftwater, swiftwater};
 pub(crate) use prometheus::{Prometheus, complaints};
 pub(crate) use samples::Samples;
+pub(crate) use server::shared as shared_server;
 pub(crate) use topic::{Record, Topic};

@@ -162,6 +162,26 @@ pub(super) fn read_files(directory: &Path) -> Vec<Window> {
     windows
 }
 
+/// The windows in a table of PostgreSQL.
+pub(super) fn read_table(url: &str, table: &str) -> Vec<Window> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let query = format!(
+        "SELECT key::text, (extract(epoch FROM window_start) * 1000)::bigint::text, rows::text, \
+         total::bigint::text FROM {table}"
+    );
+    let rows = runtime.block_on(async {
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let rows = client.query(&query, &[]).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+        rows
+    });
+    let number = |row: &tokio_postgres::Row, i: usize| row.get::<_, &str>(i).parse().unwrap();
+    rows.iter().map(|r| (number(r, 0), number(r, 1), number(r, 2), number(r, 3))).collect()
+}
+
 /// A time as milliseconds, however it is written.
 fn millis(value: &Value) -> u64 {
     match value {
