@@ -1,8 +1,15 @@
 //! Latency at a steady rate: what our histogram says beside what a consumer outside sees.
+//!
+//! Both begin when the broker appends a row to the input (the topic's timestamps are the broker's).
+//! The consumer outside takes one partition of the output and notes of each row no more than its
+//! number and the time: it must not take the processors from what it observes. When each row was
+//! appended is looked up afterwards.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
@@ -13,7 +20,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::process::{Failure, Process, quantile};
 
 /// Partitions of the topics.
-pub(crate) const PARTITIONS: i32 = 4;
+const PARTITIONS: u64 = 4;
+/// The partition of input and output that is observed.
+const OBSERVED: i32 = 0;
+/// Longest wait for an answer of the broker.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a row of the output begins with.
+const START: &[u8] = b"{\"auction\":";
 
 /// Quantiles in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -22,50 +35,66 @@ pub(crate) struct Latency {
     pub(crate) reported: (f64, f64),
     /// Append of the input to arrival at a consumer of the output: p50, p99.
     pub(crate) observed: (f64, f64),
-    /// Rows the consumer saw.
+    /// Rows the consumer took into account.
     pub(crate) rows: usize,
+    /// Rows per second that were sent.
+    pub(crate) rate: f64,
 }
 
-fn now_ms() -> i64 {
+/// A row of the observed input partition, seen in the output.
+struct Seen {
+    /// Its offset in the input.
+    offset: usize,
+    /// Microseconds since 1970.
+    arrived: i64,
+}
+
+fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(0)
+    i64::try_from(since.as_micros()).unwrap_or(0)
 }
 
 /// Sends bids at `rate` rows per second for `warm_up` and then `time`, and compares the two views
-/// of the latency of the second part. Every bid passes the filter; its column `sent` is the
-/// timestamp that its record was appended with.
+/// of the latency of the second part. Every bid passes the filter.
 ///
 /// # Errors
 /// Where Kafka or the process fails.
 pub(crate) fn measure(
     brokers: &str,
-    (input, output): (&str, &str),
+    name: &str,
     rate: f64,
     (warm_up, time): (Duration, Duration),
 ) -> Result<Latency, Failure> {
-    let mut process = Process::start(&topology(brokers, input, output))?;
+    let (input, output) = (format!("in-{name}"), format!("out-{name}"));
+    create(brokers, &[&input, &output])?;
+    let mut process = Process::start(&topology(brokers, &input, &output))?;
     process.wait_ready()?;
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("linger.ms", "0")
-        .set("queue.buffering.max.messages", "1000000")
-        .create()?;
+    let mut sender = Sender::new(brokers, &input)?;
+    let consumer = consumer(brokers, &output)?;
     let (stop, stopped) = sync_channel::<()>(1);
-    let consumer = consumer(brokers, output)?;
-    send(&producer, input, rate, warm_up)?;
-    let from = now_ms();
-    let before = process.metrics()?;
-    let watch = move || observe(&consumer, &stopped, from);
+    let watch = move || observe(&consumer, &stopped);
     let observer = std::thread::Builder::new().name("observer".into()).spawn(watch)?;
-    send(&producer, input, rate, time)?;
+    sender.send(rate, warm_up)?;
+    let (from, before) = (now_micros(), process.metrics()?);
+    let sent = sender.send(rate, time)?;
     // What is in flight arrives; an idle second more does not matter.
     std::thread::sleep(Duration::from_secs(1));
     stop.send(())?;
-    let mut seen = observer.join().map_err(|_| "the observer panicked")?;
+    let seen = observer.join().map_err(|_| "the observer panicked")?;
     let after = process.metrics()?;
     process.stop()?;
-    seen.sort_by(f64::total_cmp);
-    let at = |q: f64| seen.get(((seen.len() as f64) * q) as usize).copied().unwrap_or(f64::NAN);
+    let appended = append_times(brokers, &input)?;
+    let mut latencies: Vec<f64> = seen
+        .iter()
+        .filter_map(|row| Some((row.arrived, *appended.get(row.offset)? * 1000)))
+        .filter(|(_, appended)| *appended >= from)
+        .map(|(arrived, appended)| (arrived - appended) as f64 / 1e3)
+        .collect();
+    latencies.sort_by(f64::total_cmp);
+    let at = |q: f64| {
+        let index = (latencies.len() as f64 * q) as usize;
+        latencies.get(index).copied().unwrap_or(f64::NAN)
+    };
     let reported = |q| {
         let seconds = quantile(&after, &before, "swiftwater_e2e_latency_seconds", q);
         seconds.map_or(f64::NAN, |s| s * 1e3)
@@ -73,8 +102,25 @@ pub(crate) fn measure(
     Ok(Latency {
         reported: (reported(0.5), reported(0.99)),
         observed: (at(0.5), at(0.99)),
-        rows: seen.len(),
+        rows: latencies.len(),
+        rate: sent,
     })
+}
+
+/// Topics whose records carry the time at which the broker appended them.
+fn create(brokers: &str, names: &[&str]) -> Result<(), Failure> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let topic = |name| {
+        NewTopic::new(name, PARTITIONS as i32, TopicReplication::Fixed(1))
+            .set("message.timestamp.type", "LogAppendTime")
+    };
+    let topics: Vec<NewTopic<'_>> = names.iter().map(|name| topic(name)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    for made in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new()))? {
+        made.map_err(|(name, code)| format!("create {name}: {code}"))?;
+    }
+    Ok(())
 }
 
 fn topology(brokers: &str, input: &str, output: &str) -> String {
@@ -83,84 +129,133 @@ fn topology(brokers: &str, input: &str, output: &str) -> String {
 name: latency
 sources:
   bids:
-    kafka: {{brokers: "{brokers}", topic: {input}, group: "{input}-latency", start: latest}}
+    kafka: {{brokers: "{brokers}", topic: {input}, group: "{input}-latency", start: earliest}}
     format: json
-    schema: {{auction: int64, bidder: int64, price: int64, sent: int64}}
+    schema: {{auction: int64, bidder: int64, price: int64, channel: utf8, date_time: int64}}
 operators:
   serious: {{input: bids, filter: "price >= 100"}}
-  short: {{input: serious, select: [auction, bidder, price, sent]}}
+  short: {{input: serious, select: [auction, bidder, price, channel, date_time]}}
 sinks:
   out: {{input: short, kafka: {{brokers: "{brokers}", topic: {output}}}, format: json}}
 "#
     )
 }
 
-/// Sends an even stream: at each millisecond what is due by then.
-fn send(producer: &BaseProducer, topic: &str, rate: f64, time: Duration) -> Result<(), Failure> {
-    let extra = "x".repeat(110);
-    let started = Instant::now();
-    let mut sent = 0_u64;
-    while started.elapsed() < time {
-        let due = (started.elapsed().as_secs_f64() * rate) as u64;
-        while sent < due {
-            let now = now_ms();
-            let payload = format!(
-                "{{\"auction\":{sent},\"bidder\":{},\"price\":{},\"channel\":\"channel-{}\",\"sent\":{now},\"extra\":\"{extra}\"}}",
-                sent % 10_007,
-                100 + sent % 9_000,
-                sent % 1_000,
-            );
-            let partition = (sent % PARTITIONS as u64) as i32;
-            let record = BaseRecord::<(), str>::to(topic)
-                .payload(&payload)
-                .partition(partition)
-                .timestamp(now);
-            let mut next = Some(record);
-            while let Some(record) = next.take() {
-                if let Err((error, back)) = producer.send(record) {
-                    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                        return Err(error.into());
-                    }
-                    producer.poll(Duration::from_millis(1));
-                    next = Some(back);
-                }
-            }
-            sent += 1;
-        }
-        producer.poll(Duration::ZERO);
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    producer.flush(Duration::from_secs(10))?;
-    Ok(())
+/// Sends numbered bids of about 230 bytes, number n to partition n modulo their count, so that the
+/// number tells the offset.
+struct Sender {
+    producer: BaseProducer,
+    topic: String,
+    sent: u64,
+    extra: String,
+    payload: String,
 }
 
-fn consumer(brokers: &str, topic: &str) -> Result<BaseConsumer, Failure> {
+impl Sender {
+    fn new(brokers: &str, topic: &str) -> Result<Self, Failure> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("enable.idempotence", "true")
+            .set("delivery.report.only.error", "true")
+            .set("linger.ms", "1")
+            .set("queue.buffering.max.messages", "1000000")
+            .create()?;
+        let extra = "x".repeat(110);
+        Ok(Self { producer, topic: topic.to_owned(), sent: 0, extra, payload: String::new() })
+    }
+
+    /// Sends an even stream: at each half of a millisecond what is due by then. Returns the rate
+    /// that came of it.
+    fn send(&mut self, rate: f64, time: Duration) -> Result<f64, Failure> {
+        let (started, first) = (Instant::now(), self.sent);
+        while started.elapsed() < time {
+            let due = first + (started.elapsed().as_secs_f64() * rate) as u64;
+            while self.sent < due {
+                self.bid()?;
+            }
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        let rate = (self.sent - first) as f64 / started.elapsed().as_secs_f64();
+        self.producer.flush(PATIENCE)?;
+        Ok(rate)
+    }
+
+    fn bid(&mut self) -> Result<(), Failure> {
+        use std::fmt::Write as _;
+        let n = self.sent;
+        self.payload.clear();
+        write!(
+            self.payload,
+            "{{\"auction\":{n},\"bidder\":{},\"price\":{},\"channel\":\"channel-{}\",\"date_time\":{},\"extra\":\"{}\"}}",
+            n % 10_007,
+            100 + n % 9_000,
+            n % 10_000,
+            1_790_000_000_000 + n,
+            self.extra
+        )?;
+        let record = BaseRecord::<(), str>::to(&self.topic);
+        let mut next = Some(record.payload(&self.payload).partition((n % PARTITIONS) as i32));
+        while let Some(record) = next.take() {
+            if let Err((error, back)) = self.producer.send(record) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(error.into());
+                }
+                self.producer.poll(Duration::from_millis(1));
+                next = Some(back);
+            }
+        }
+        self.sent += 1;
+        Ok(())
+    }
+}
+
+/// A consumer of the observed partition.
+fn reader(brokers: &str, topic: &str, from: Offset) -> Result<BaseConsumer, Failure> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "latency-observer")
-        .set("fetch.wait.max.ms", "5")
         .set("enable.auto.commit", "false")
         .create()?;
     let mut assignment = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        assignment.add_partition_offset(topic, partition, Offset::End)?;
-    }
+    assignment.add_partition_offset(topic, OBSERVED, from)?;
     consumer.assign(&assignment)?;
     Ok(consumer)
 }
 
-/// Milliseconds from append to arrival of every row sent since `from`.
-fn observe(consumer: &BaseConsumer, stopped: &Receiver<()>, from: i64) -> Vec<f64> {
+fn consumer(brokers: &str, topic: &str) -> Result<BaseConsumer, Failure> {
+    reader(brokers, topic, Offset::Beginning)
+}
+
+/// The rows of the observed input partition that come by.
+fn observe(consumer: &BaseConsumer, stopped: &Receiver<()>) -> Vec<Seen> {
     let mut seen = Vec::new();
     while stopped.try_recv().is_err() {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) {
-            let row =
-                serde_json::from_slice::<serde_json::Value>(message.payload().unwrap_or_default());
-            let sent = row.ok().and_then(|r| r.get("sent")?.as_i64()).unwrap_or(0);
-            if sent >= from {
-                seen.push((now_ms() - sent) as f64);
+            let Some(n) = message.payload().and_then(number) else { continue };
+            if n % PARTITIONS == OBSERVED as u64 {
+                let offset = (n / PARTITIONS) as usize;
+                seen.push(Seen { offset, arrived: now_micros() });
             }
         }
     }
     seen
+}
+
+/// The number that the row begins with; nothing else of it is read.
+fn number(row: &[u8]) -> Option<u64> {
+    let digits = row.strip_prefix(START)?.iter().take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, |n, digit| n * 10 + u64::from(digit - b'0')))
+}
+
+/// When each record of the observed input partition was appended, in milliseconds since 1970.
+fn append_times(brokers: &str, topic: &str) -> Result<Vec<i64>, Failure> {
+    let consumer = reader(brokers, topic, Offset::Beginning)?;
+    let (_, end) = consumer.fetch_watermarks(topic, OBSERVED, PATIENCE)?;
+    let mut times = Vec::new();
+    while times.len() < usize::try_from(end)? {
+        let message = consumer.poll(PATIENCE).ok_or("the input topic does not answer")??;
+        times.push(message.timestamp().to_millis().ok_or("a record without a timestamp")?);
+    }
+    Ok(times)
 }

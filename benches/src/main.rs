@@ -1,7 +1,8 @@
 //! Whole-process benchmarks on a real Kafka, beside the raw limits of the libraries beneath,
 //! measured in the same run.
 //!
-//! `SWIFTWATER_TEST_BROKERS=host:port cargo run --release -p swiftwater-benches [ROWS]`
+//! `SWIFTWATER_TEST_BROKERS=host:port cargo run --release -p swiftwater-benches [ROWS]`, or
+//! `… -p swiftwater-benches latency RATE [SECONDS]` for the latency at one rate alone.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 mod latency;
@@ -19,43 +20,58 @@ const COLUMNS: &str =
 fn main() -> Result<(), Failure> {
     let brokers = std::env::var("SWIFTWATER_TEST_BROKERS")
         .map_err(|_| "set SWIFTWATER_TEST_BROKERS; `make bench` starts a broker and does so")?;
-    let rows = std::env::args().nth(1).and_then(|r| r.parse().ok()).unwrap_or(3_000_000);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["latency", rate] => latency(&brokers, "alone", rate.parse()?, 15.0),
+        ["latency", rate, seconds] => latency(&brokers, "alone", rate.parse()?, seconds.parse()?),
+        [] => everything(&brokers, 3_000_000),
+        [rows] => everything(&brokers, rows.parse()?),
+        _ => Err("give the number of rows, or `latency RATE [SECONDS]`".into()),
+    }
+}
+
+/// Throughput, then the latency at some rates.
+fn everything(brokers: &str, rows: u64) -> Result<(), Failure> {
     let run = std::process::id();
     let topics = [format!("bids-{run}"), format!("out-{run}"), format!("empty-{run}")];
     let [bids, out, empty] = &topics;
     let cores = std::thread::available_parallelism()?;
     println!("{cores} processors, {rows} bids of about 230 bytes in 4 partitions");
 
-    let seeded = Process::start(&seed(&brokers, bids, rows))?.finish()?;
+    let seeded = Process::start(&seed(brokers, bids, rows))?.finish()?;
     tell("generate -> Kafka", seeded, Cost::default(), rows);
-    Process::start(&seed(&brokers, empty, 0))?.finish()?;
+    Process::start(&seed(brokers, empty, 0))?.finish()?;
 
     let schema = schema::from_config(columns()?.as_object().ok_or("no columns")?)?;
-    let (consume, _) = limits::read(&brokers, bids, None)?;
+    let (consume, _) = limits::read(brokers, bids, None)?;
     println!("{:<28} {:>9.0} rows/s", "limit: batch consume", rate(rows, consume));
-    let (decode, _) = limits::read(&brokers, bids, Some(&schema))?;
+    let (decode, _) = limits::read(brokers, bids, Some(&schema))?;
     println!("{:<28} {:>9.0} rows/s", "limit: that and arrow-json", rate(rows, decode));
 
-    let empty_run = Process::start(&to_blackhole(&brokers, empty, "e1"))?.finish()?;
-    let blackhole = Process::start(&to_blackhole(&brokers, bids, "b1"))?.finish()?;
+    let empty_run = Process::start(&to_blackhole(brokers, empty, "e1"))?.finish()?;
+    let blackhole = Process::start(&to_blackhole(brokers, bids, "b1"))?.finish()?;
     tell("Kafka -> filter -> blackhole", blackhole, empty_run, rows);
-    let empty_run = Process::start(&to_kafka(&brokers, empty, out, "e2"))?.finish()?;
-    let copied = Process::start(&to_kafka(&brokers, bids, out, "b2"))?.finish()?;
+    let empty_run = Process::start(&to_kafka(brokers, empty, out, "e2"))?.finish()?;
+    let copied = Process::start(&to_kafka(brokers, bids, out, "b2"))?.finish()?;
     let peak = tell("Kafka -> Kafka", copied, empty_run, rows);
 
     for (label, rate) in [("idle", 20.0), ("steady", 100_000.0), ("50 %", peak * 0.5)] {
-        let topics = [format!("in-{run}-{rate:.0}"), format!("out-{run}-{rate:.0}")];
-        for topic in &topics {
-            Process::start(&seed(&brokers, topic, 0))?.finish()?;
-        }
-        let times = (Duration::from_secs(5), Duration::from_secs(15));
-        let seen = latency::measure(&brokers, (&topics[0], &topics[1]), rate, times)?;
-        println!(
-            "{label:<5} {rate:>8.0} rows/s: append to acknowledgement p50 {:.1} ms, p99 {:.1} ms; \
-             append to a consumer p50 {:.1} ms, p99 {:.1} ms ({} rows)",
-            seen.reported.0, seen.reported.1, seen.observed.0, seen.observed.1, seen.rows
-        );
+        latency(brokers, label, rate, 15.0)?;
     }
+    Ok(())
+}
+
+/// Prints the latency at a rate, which is held for `seconds` after a third of it to warm up.
+fn latency(brokers: &str, label: &str, rate: f64, seconds: f64) -> Result<(), Failure> {
+    let name = format!("{}-{rate:.0}", std::process::id());
+    let times = (Duration::from_secs_f64(seconds / 3.0), Duration::from_secs_f64(seconds));
+    let seen = latency::measure(brokers, &name, rate, times)?;
+    println!(
+        "{label:<6} {:>8.0} rows/s: append to acknowledgement p50 {:.1} ms, p99 {:.1} ms; \
+         append to a consumer p50 {:.1} ms, p99 {:.1} ms ({} rows)",
+        seen.rate, seen.reported.0, seen.reported.1, seen.observed.0, seen.observed.1, seen.rows
+    );
     Ok(())
 }
 
