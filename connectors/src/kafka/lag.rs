@@ -106,11 +106,14 @@ impl Lag {
 
     /// Takes new statistics into account.
     pub(super) fn update(&mut self, statistics: &[u8], assignment: &Assignment) {
+        self.update_at(statistics, assignment, Instant::now());
+    }
+
+    fn update_at(&mut self, statistics: &[u8], assignment: &Assignment, now: Instant) {
         let Ok(statistics) = serde_json::from_slice::<Statistics>(statistics) else {
             tracing::debug!(node = self.node.as_str(), "statistics that are not understood");
             return;
         };
-        let now = Instant::now();
         let owned: Vec<Arc<Partition>> = assignment.lock().values().map(Arc::clone).collect();
         let (mut lag, mut read) = (0, 0);
         for partition in owned {
@@ -189,5 +192,81 @@ impl Lag {
         // Where nothing was ever read, one row a second is a rate as good as any.
         let seconds = if lag == 0 { 0.0 } else { lag as f64 / self.rate.max(1.0) };
         self.metrics.backlog_seconds(self.backlog.report(self.instance, seconds));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swiftwater_engine::metrics::Metrics;
+
+    use super::*;
+
+    /// One partition, and what is said of it second by second.
+    struct Scene {
+        lag: Lag,
+        metrics: Arc<Metrics>,
+        assignment: Assignment,
+        partition: Arc<Partition>,
+        start: Instant,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let metrics = Metrics::new("t").unwrap();
+            let source = SourceMetrics::new(&metrics, "bids");
+            let assignment = Assignment::default();
+            let partition = Arc::new(Partition::new("bids".into(), 0, 0, -1, i64::MAX));
+            assignment.lock().insert(partition.label.to_string(), Arc::clone(&partition));
+            let lag = Lag::new("bids", 0, true, source, Arc::default());
+            Self { lag, metrics, assignment, partition, start: Instant::now() }
+        }
+
+        /// Statistics of a log that ends at 100; the reader found its queue empty or was held back.
+        fn at(&mut self, second: u64, ran_dry: bool) -> (i64, bool) {
+            if ran_dry {
+                self.assignment.emptied();
+            }
+            let fetched = serde_json::json!({
+                "fetch_state": "active", "app_offset": self.partition.next(), "eof_offset": -1001,
+                "hi_offset": 100, "ls_offset": 100, "fetchq_cnt": 0,
+            });
+            let topics = serde_json::json!({"topics": {"bids": {"partitions": {"0": fetched}}}});
+            let now = self.start + Duration::from_secs(second);
+            self.lag.update_at(topics.to_string().as_bytes(), &self.assignment, now);
+            let text = self.metrics.text().unwrap();
+            let value = |name: &str| {
+                let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+                line.rsplit(' ').next().unwrap().parse::<i64>().unwrap()
+            };
+            let stalled = value("swiftwater_partition_stalled{");
+            (value("swiftwater_source_lag_records{"), stalled == 1)
+        }
+    }
+
+    #[test]
+    fn a_partition_that_stands_still_for_a_minute_is_told_until_it_moves() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.at(0, true), (100, false));
+        assert_eq!(scene.at(59, true), (100, false));
+        assert_eq!(scene.at(60, true), (100, true));
+        assert_eq!(scene.at(200, true), (100, true));
+        scene.partition.hand_over(9);
+        assert_eq!(scene.at(201, true), (90, false));
+        assert_eq!(scene.at(260, true), (90, false));
+        assert_eq!(scene.at(261, true), (90, true));
+    }
+
+    #[test]
+    fn a_reader_that_is_held_back_and_a_partition_without_lag_do_not_stand_still() {
+        let mut held_back = Scene::new();
+        for minute in 0..5 {
+            assert_eq!(held_back.at(minute * 60, false), (100, false));
+        }
+        assert_eq!(held_back.at(301, true), (100, false), "its minute begins now");
+        let mut idle = Scene::new();
+        idle.partition.hand_over(99);
+        for minute in 0..5 {
+            assert_eq!(idle.at(minute * 60, true), (0, false));
+        }
     }
 }

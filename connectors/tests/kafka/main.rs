@@ -3,6 +3,8 @@
 //! `SWIFTWATER_TEST_BROKERS` names a broker to use; without it one is started.
 
 #[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod driver;
 #[cfg(test)]
 mod embedded;

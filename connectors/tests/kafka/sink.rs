@@ -6,12 +6,14 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::json;
 
 use crate::driver::{LIMIT, Reader, Writer, column_n, numbers, options};
-use crate::support::{Broker, Topic, unique};
+use crate::support::{Broker, Topic, unique, wait_until};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
@@ -134,6 +136,40 @@ fn a_topic_is_made_where_the_options_say_so() {
     assert_eq!(topic.ends().iter().sum::<i64>(), 10);
     // Another one finds it.
     Writer::open(options(Broker::shared(), all), &numbers(0, 1)).unwrap();
+}
+
+#[test]
+fn partitions_that_are_added_get_their_share_and_nothing_is_lost() {
+    let topic = Topic::create(Broker::shared(), "growing", 1);
+    let refresh = json!({"topic.metadata.refresh.interval.ms": "100"});
+    let all = json!({"topic": topic.name(), "key": ["n"], "properties": refresh});
+    let mut writer = Writer::open(options(Broker::shared(), all), &numbers(0, 1)).unwrap();
+    let mut written = 0;
+    let mut write = |rows: i64| {
+        writer.write(&numbers(written, written + rows)).unwrap();
+        writer.flush().unwrap();
+        written += rows;
+        written
+    };
+    write(100);
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", Broker::shared().bootstrap())
+        .create()
+        .unwrap();
+    let grown = NewPartitions::new(topic.name(), 3);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let asked = runtime.block_on(admin.create_partitions([&grown], &AdminOptions::new())).unwrap();
+    asked.into_iter().for_each(|made| assert!(made.is_ok(), "{made:?}"));
+    let topic = Topic::named(Broker::shared(), topic.name(), 3);
+    wait_until("records in the new partitions", LIMIT, || {
+        write(100);
+        topic.ends().iter().all(|end| *end > 0)
+    });
+    let written = write(100);
+    let mut all: Vec<i64> =
+        topic.read_all().iter().map(|record| record.json()["n"].as_i64().unwrap()).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..written).collect::<Vec<_>>());
 }
 
 #[test]
