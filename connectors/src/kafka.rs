@@ -28,6 +28,7 @@ mod member;
 pub(crate) mod moment;
 mod murmur2;
 mod oauth;
+mod outcome;
 pub(crate) mod producing;
 mod reader;
 mod resend;

@@ -18,6 +18,7 @@ use swiftwater_engine::{Error, ErrorKind, Result};
 use super::context::Note;
 use super::ffi::{Marked, Pipe, Trouble};
 use super::mailbox::{Mailbox, Sorter};
+use super::outcome;
 use super::terms::Terms;
 
 /// Longest wait for one event.
@@ -198,21 +199,23 @@ impl Transaction {
         }
     }
 
-    /// Why nothing can be written any more, where something is.
+    /// Why a sink can write nothing more, where that is so.
     pub(super) fn failure(&self) -> Option<Error> {
-        if let Phase::Broken(kind, code, message) = &*lock(&self.phase) {
-            return Some(Error::new(*kind, code, message.clone()));
+        let phase = lock(&self.phase);
+        if let Phase::Broken(kind, code, message) = &*phase {
+            return Some(outcome::restarting(Error::new(*kind, code, message.clone())));
         }
+        let since = if let Phase::Open(since) = &*phase { Some(*since) } else { None };
         let (code, reason) = self.pipe.client().fatal_error()?;
-        let trouble = Trouble { code, reason, fatal: true, retriable: false, abort: false };
-        Some(self.told("go on writing", &trouble, None))
+        Some(outcome::restarting(outcome::told(&self.terms, "go on", code, &reason, since)))
     }
 
     /// A record of the transaction could not be written: it must never be committed.
-    pub(super) fn doom(&self, error: &Error) {
+    pub(super) fn doom(&self, error: Error, code: Code) {
+        let error = if outcome::passes(code) { outcome::restarting(error) } else { error };
         let mut phase = lock(&self.phase);
         if !matches!(*phase, Phase::Broken(..)) {
-            *phase = Phase::Broken(error.kind, error.code, error.message.clone());
+            *phase = Phase::Broken(error.kind, error.code, error.message);
         }
     }
 
@@ -235,36 +238,9 @@ impl Transaction {
     }
 
     fn told(&self, what: &str, trouble: &Trouble, since: Option<Instant>) -> Error {
-        let (id, timeout) = (&self.terms.id, self.terms.timeout);
         let fatal = self.pipe.client().fatal_error().filter(|_| trouble.fatal);
         let (code, reason) = fatal.unwrap_or_else(|| (trouble.code, trouble.reason.clone()));
-        match code {
-            // The brokers end a transaction that is open for too long in the same way.
-            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch
-                if since.is_none_or(|since| since.elapsed() < timeout) =>
-            {
-                let message = format!("{what}: the transactional id `{id}` has a newer producer");
-                Error::state("SW4310", message).with_hint(
-                    "a newer process of this topology has taken over; two topologies of one \
-                     `name` on one cluster shut each other out too, unless they set `transactional_id`",
-                )
-            }
-            Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed => {
-                let message = format!("use Kafka without permission: {what}: {reason}");
-                Error::config("SW2113", message).with_hint(format!(
-                    "grant the user of `security` WRITE and DESCRIBE on the transactional id \
-                     `{id}`, READ on the group of the same name and the sources' groups, and WRITE \
-                     on the topics"
-                ))
-            }
-            _ => Error::unavailable("SW4311", format!("{what}: {reason}")).with_hint(
-                "the epoch is read again from the last one that was committed; \
-                 `transaction_timeout` says how long one may take",
-            ),
-        }
+        outcome::told(&self.terms, what, code, &reason, since)
     }
 }
 

@@ -128,7 +128,7 @@ impl Writer {
             self.deliveries.fail_many(code, records);
             let told = joint.transaction.failure();
             if let Some(error) = told.or_else(|| self.deliveries.failure(topic, &self.brokers)) {
-                joint.transaction.doom(&error);
+                joint.transaction.doom(error, code);
             }
         }
     }

@@ -292,6 +292,9 @@ fn a_transaction_that_took_too_long_is_not_committed_and_the_next_start_goes_on(
     let error = process.commit(1).unwrap_err();
     assert_eq!((error.code, error.kind), ("SW4311", ErrorKind::Unavailable), "{error}");
     assert_eq!(seen(&topic), [0; 0]);
+    // A sink that goes on writing ends the run, which then goes on from the last commit.
+    let error = process.sinks[0].write(&numbers(10, 20)).unwrap_err();
+    assert_eq!((error.code, error.kind), ("SW4311", ErrorKind::State), "{error}");
     // The same process starts over: a new producer, and the sinks open again.
     assert_eq!(process.point.recover().unwrap(), None);
     process.sinks = vec![Writer::join(&plan, &process.shared).unwrap()];
