@@ -7,6 +7,7 @@ mod generate;
 mod http_sink;
 mod kafka_sink;
 mod kafka_source;
+mod lookup;
 mod postgres_sink;
 mod redis_sink;
 mod stdout;
@@ -18,6 +19,10 @@ pub use generate::{GenerateOptions, Preset};
 pub use http_sink::{HttpAuth, HttpBasicAuth, HttpBatch, HttpBody, HttpMethod, HttpOptions};
 pub use kafka_sink::KafkaSinkOptions;
 pub use kafka_source::KafkaSourceOptions;
+pub use lookup::{
+    LookupCache, LookupFile, LookupFrom, LookupHttp, LookupOptions, LookupPostgres, LookupRedis,
+    LookupRows,
+};
 pub use postgres_sink::PostgresSinkOptions;
 pub use redis_sink::RedisOptions;
 pub use stdout::{StdoutOptions, View};
@@ -28,6 +33,7 @@ use crate::codec;
 pub use crate::files::compression::Compression;
 pub use crate::files::format::{FileFormat, ParquetOptions};
 pub use crate::files::store::StoreOptions;
+pub use crate::lookup::OnMiss;
 pub use crate::postgres::SslMode;
 pub use crate::redis::Layout;
 
@@ -37,6 +43,8 @@ pub fn register(registry: &mut Registry) {
     registry.source::<FilesSourceOptions>();
     registry.source::<GenerateOptions>();
     registry.source::<KafkaSourceOptions>();
+    // Operators.
+    registry.operator::<LookupOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
     registry.sink::<FilesSinkOptions>();

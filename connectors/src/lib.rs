@@ -9,6 +9,7 @@ mod http;
 mod io_call;
 mod io_runtime;
 mod kafka;
+mod lookup;
 mod postgres;
 mod redis;
 mod stdout;

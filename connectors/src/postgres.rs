@@ -12,6 +12,7 @@ mod table;
 mod tls;
 
 pub(crate) use copy::Column;
+pub(crate) use faults::{told, within};
 pub use server::SslMode;
 pub(crate) use server::{Server, ServerOptions};
 pub(crate) use sink::{PostgresSink, Settings};

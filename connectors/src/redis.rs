@@ -8,6 +8,7 @@ mod sink;
 mod staging;
 mod template;
 
+pub(crate) use faults::told;
 pub use layout::Layout;
 pub(crate) use layout::Rows;
 pub(crate) use server::{Server, ServerOptions};

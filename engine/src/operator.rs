@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::clock::Timestamp;
 use crate::dead_letter::Rejected;
 use crate::error::{Error, Result};
+use crate::metrics::NodeMetrics;
 use crate::state::{TableDelta, TableSpec};
 
 /// Number of an input, in the order of the node's `inputs`.
@@ -21,6 +22,15 @@ pub type Port = usize;
 /// in smaller slices, so that a bad row is set aside alone. What was emitted before the error is
 /// forgotten.
 pub trait Operator: Send {
+    /// Called once, before anything else, where the node has series: a kind with series of its own
+    /// files them here.
+    ///
+    /// # Errors
+    /// Anything stops the topology.
+    fn open(&mut self, _metrics: &NodeMetrics) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes one batch of input number `input`.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ mod aggregate;
 pub mod catalog;
 pub mod expression;
 mod keyed;
-mod planned;
 mod quality;
 mod query;
 #[cfg(test)]

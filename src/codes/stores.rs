@@ -78,4 +78,29 @@ pub(super) const CODES: &[Code] = &[
         "Redis has rows of later epochs than the snapshots of the topology.",
         "Another process of this topology goes on already: stop one. If the snapshots were removed to begin anew, the message says which key to delete.",
     ),
+    (
+        "SW2231",
+        "An option of `lookup` does not go with its input, or has an impossible value.",
+        "The message names the option and says what is possible.",
+    ),
+    (
+        "SW2232",
+        "A store of a `lookup` cannot be asked so: the query, the address, a header or a certificate.",
+        "The message says what is wrong. A query compares each column of `key` with an array of its own, `WHERE id = ANY($1)`.",
+    ),
+    (
+        "SW2233",
+        "An HTTP service that rows are looked up at does not answer, or says that it is busy or broken.",
+        "It is asked again for the time of `retry`. Look whether it runs and can be reached from here.",
+    ),
+    (
+        "SW2235",
+        "What was looked up does not have the columns that `add` declares.",
+        "Declare the columns as they are there, or correct the row, the file or the service. The topology goes on from the last epoch.",
+    ),
+    (
+        "SW2236",
+        "Nothing was found for a row's key.",
+        "`on_miss` says what becomes of such rows: keep, drop, reject or fail.",
+    ),
 ];

@@ -35,8 +35,8 @@ use crate::unused_fields;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresSinkOptions {
-    /// Address such as `postgres://user:password@host:5432/database`, best from a secret file. The
-    /// options below replace parts of it.
+    /// Address such as `postgres://user:password@host:5432/database`, best from a secret file.
+    /// `user`, `password` and `database` replace those in it.
     #[serde(default)]
     pub url: Option<Secret>,
     /// Host name, or the directory of a Unix socket.

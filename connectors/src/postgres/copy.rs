@@ -142,27 +142,14 @@ fn put_value(
     row: usize,
     out: &mut BytesMut,
 ) -> Result<(), String> {
-    let too_large = |value: i64, of: &str| format!("{value} is too large for {of}");
-    let int = || array.as_primitive::<Int64Type>().value(row);
     let text = || array.as_string::<i32>().value(row);
     match conversion {
+        Conversion::Int2 | Conversion::Int4 | Conversion::Int8 => {
+            return put_integer(array.as_primitive::<Int64Type>().value(row), conversion, out);
+        }
         Conversion::Boolean => {
             out.put_i32(1);
             out.put_u8(u8::from(array.as_boolean().value(row)));
-        }
-        Conversion::Int2 => {
-            let value = i16::try_from(int()).map_err(|_| too_large(int(), "smallint"))?;
-            out.put_i32(2);
-            out.put_i16(value);
-        }
-        Conversion::Int4 => {
-            let value = i32::try_from(int()).map_err(|_| too_large(int(), "integer"))?;
-            out.put_i32(4);
-            out.put_i32(value);
-        }
-        Conversion::Int8 => {
-            out.put_i32(8);
-            out.put_i64(int());
         }
         Conversion::Float4 => {
             let value = array.as_primitive::<Float64Type>().value(row);
@@ -203,6 +190,27 @@ fn put_value(
             out.put_i64(time.ok_or("a time outside of PostgreSQL's range")?);
         }
         Conversion::Json | Conversion::Jsonb => return Err("nested values as an array".into()),
+    }
+    Ok(())
+}
+
+fn put_integer(value: i64, conversion: Conversion, out: &mut BytesMut) -> Result<(), String> {
+    let too_large = |of: &str| format!("{value} is too large for {of}");
+    match conversion {
+        Conversion::Int2 => {
+            let value = i16::try_from(value).map_err(|_| too_large("smallint"))?;
+            out.put_i32(2);
+            out.put_i16(value);
+        }
+        Conversion::Int4 => {
+            let value = i32::try_from(value).map_err(|_| too_large("integer"))?;
+            out.put_i32(4);
+            out.put_i32(value);
+        }
+        _ => {
+            out.put_i32(8);
+            out.put_i64(value);
+        }
     }
     Ok(())
 }

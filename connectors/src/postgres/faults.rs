@@ -44,7 +44,7 @@ fn cure(kind: ErrorKind, state: &str) -> &'static str {
 }
 
 /// The error of a call: `what` completes "failed to …".
-pub(super) fn told(what: &str, error: tokio_postgres::Error) -> Error {
+pub(crate) fn told(what: &str, error: tokio_postgres::Error) -> Error {
     let Some(of_server) = error.as_db_error() else {
         return Error::unavailable("SW2205", format!("{what}: the connection failed"))
             .with_hint("look whether the server runs and can be reached from here")
@@ -75,7 +75,7 @@ pub(super) fn told_without_row(what: &str, error: tokio_postgres::Error) -> Erro
 }
 
 /// What a call within its time brought.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     time: std::time::Duration,
     what: &str,
     call: impl Future<Output = Result<T>>,

@@ -47,7 +47,7 @@ pub(crate) struct Server {
     sslmode: SslMode,
     ca_file: Option<PathBuf>,
     /// Longest time a call may take.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Host and port, for messages.
     pub(super) place: String,
 }
@@ -88,47 +88,56 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
+/// Host, user and so on, with the `sslmode` of the URL.
+fn address(options: &ServerOptions<'_>) -> Result<(Config, Option<SslMode>)> {
+    let (mut config, mode) = match options.url {
+        Some(_) if options.host.is_some() || options.port.is_some() => {
+            return Err(wrong("use `url` beside `host` or `port`", "give one or the other"));
+        }
+        Some(url) => {
+            let (url, mode) = split_sslmode(url.expose())?;
+            let config = url.parse::<Config>().map_err(|e| {
+                let why = std::error::Error::source(&e).map(ToString::to_string);
+                wrong(
+                    format!("read `url`: {}", why.unwrap_or_default()),
+                    "give an address such as `postgres://user@host:5432/database`",
+                )
+            })?;
+            (config, mode)
+        }
+        None => (Config::new(), None),
+    };
+    if let Some(host) = options.host {
+        config.host(host);
+    }
+    if let Some(port) = options.port {
+        config.port(port);
+    }
+    if let Some(user) = options.user {
+        config.user(user);
+    }
+    if let Some(password) = options.password {
+        config.password(password.expose());
+    }
+    if let Some(database) = options.database {
+        config.dbname(database);
+    }
+    if config.get_hosts().is_empty() || config.get_user().is_none() {
+        return Err(wrong(
+            "tell which server and user to connect with",
+            "give `url`, or `host` and `user`",
+        ));
+    }
+    Ok((config, mode))
+}
+
 impl Server {
     /// Checks the options; with what `check` should warn about. Connects nothing.
     ///
     /// # Errors
     /// `Config` (`SW2201`), naming the option. A URL is not quoted: it may hold a password.
     pub(crate) fn check(options: &ServerOptions<'_>) -> Result<(Self, Vec<String>)> {
-        let (mut config, of_url) = match options.url {
-            Some(url) => {
-                let (url, mode) = split_sslmode(url.expose())?;
-                let config = url.parse::<Config>().map_err(|e| {
-                    let why = std::error::Error::source(&e).map(ToString::to_string);
-                    wrong(
-                        format!("read `url`: {}", why.unwrap_or_default()),
-                        "give an address such as `postgres://user@host:5432/database`",
-                    )
-                })?;
-                (config, mode)
-            }
-            None => (Config::new(), None),
-        };
-        if let Some(host) = options.host {
-            config.host(host);
-        }
-        if let Some(port) = options.port {
-            config.port(port);
-        }
-        if let Some(user) = options.user {
-            config.user(user);
-        }
-        if let Some(password) = options.password {
-            config.password(password.expose());
-        }
-        if let Some(database) = options.database {
-            config.dbname(database);
-        }
-        if config.get_hosts().is_empty() || config.get_user().is_none() {
-            return Err(wrong(
-                "tell which server and user to connect with",
-                "give `url`, or `host` and `user`",
-            ));
-        }
+        let (mut config, of_url) = address(options)?;
         if options.timeout.is_zero() {
             return Err(wrong(
                 "wait for answers with `timeout: 0s`",

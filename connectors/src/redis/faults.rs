@@ -38,7 +38,7 @@ fn cure(kind: ErrorKind, code: Option<&str>) -> &'static str {
 }
 
 /// The error of a call: `what` completes "failed to …".
-pub(super) fn told(what: &str, error: RedisError) -> Error {
+pub(crate) fn told(what: &str, error: RedisError) -> Error {
     let code = error.code().map(str::to_owned);
     let kind = kind(error.kind(), code.as_deref());
     let number = match kind {

@@ -55,6 +55,12 @@ impl NodeMetrics {
         &self.node
     }
 
+    /// All families, for series of the kind's own.
+    #[must_use]
+    pub const fn all(&self) -> &Arc<Metrics> {
+        &self.all
+    }
+
     /// Adds time to one state.
     pub fn spent(&self, state: State, time: Duration) {
         let [busy, backpressured, idle] = &self.seconds;

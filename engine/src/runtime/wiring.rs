@@ -292,10 +292,14 @@ impl Wiring<'_> {
             let node = plan.nodes.get(*id).ok_or_else(|| Error::bug("find a node of a chain"))?;
             let metrics = self.metrics_of(*id)?;
             let link = match &node.planned {
-                Planned::Operator(operator) => Some(Link {
-                    operator: (operator.make)(instance).map_err(|e| e.at_node(node.name()))?,
-                    splittable: operator.splittable,
-                }),
+                Planned::Operator(operator) => {
+                    let made = (operator.make)(instance).and_then(|mut made| {
+                        made.open(&metrics)?;
+                        Ok(made)
+                    });
+                    let made = made.map_err(|e| e.at_node(node.name()))?;
+                    Some(Link { operator: made, splittable: operator.splittable })
+                }
                 _ => None,
             };
             let ports = (0..node.outputs.len()).map(|port| self.targets(task, *id, port, instance));

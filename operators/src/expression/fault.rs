@@ -7,7 +7,6 @@ use swiftwater_engine::Error;
 
 use super::dialect::{self, Word};
 use super::functions::{Functions, Unknown};
-use crate::planned;
 
 /// The text could not be read.
 pub(super) fn syntax(error: &ParserError, text: &str) -> Error {
@@ -114,9 +113,8 @@ fn unknown_function(unknown: &Unknown, text: &str) -> Error {
     let at = word.map_or_else(String::new, |w| place(w, text));
     if *is_aggregate {
         let message = format!("use the aggregate `{name}` in {}{at}", quote(text));
-        return Error::config("SW0305", message).with_hint(planned::told(
-            "a stream has no end to aggregate over; a `window` node does",
-        ));
+        return Error::config("SW0305", message)
+            .with_hint("a stream has no end to aggregate over; a `window` node does");
     }
     let functions = Functions::get();
     let near = closest(name, functions.names().chain(functions.aggregates()));

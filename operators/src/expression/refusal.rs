@@ -6,7 +6,6 @@ use datafusion_sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use swiftwater_engine::{Error, Result};
 
 use super::fault::quote;
-use crate::planned;
 
 /// Refuses subqueries, window functions and UNNEST anywhere in `ast`.
 ///
@@ -29,7 +28,7 @@ fn search(ast: &impl Visit, text: &str, search: &mut Search) -> Result<()> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(Found { what, instead }) => {
             let message = format!("use {what} in {}", quote(text));
-            Err(Error::config("SW0305", message).with_hint(planned::told(instead)))
+            Err(Error::config("SW0305", message).with_hint(instead))
         }
     }
 }

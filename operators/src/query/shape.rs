@@ -8,7 +8,6 @@ use swiftwater_engine::{Error, Result};
 
 use crate::expression::fault::quote;
 use crate::expression::refuse_in_select;
-use crate::planned;
 
 /// Clauses that a query has, each with what to use instead.
 type Refused = (bool, &'static str, &'static str);
@@ -42,8 +41,7 @@ pub(super) fn check(statement: &Statement, text: &str) -> Result<()> {
 }
 
 fn refused(what: &str, instead: &str, text: &str) -> Error {
-    Error::config("SW0305", format!("use {what} in {}", quote(text)))
-        .with_hint(planned::told(instead))
+    Error::config("SW0305", format!("use {what} in {}", quote(text))).with_hint(instead)
 }
 
 fn clauses_of_query(query: &Query) -> [Refused; 4] {
