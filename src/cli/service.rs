@@ -144,30 +144,8 @@ pub(super) fn serve(
     };
     let shown = options.shows_progress(logging);
     let progress = Progress::start(sampler, header, health.clone(), shown)?;
-    let mut signals = signals;
-    let mut supervised =
-        Supervised { plan: &plan, metrics: &metrics, health, running: Some(running) };
-    let started = Instant::now();
-    let ended = loop {
-        let ended = match &supervised.running {
-            Some(running) => watch(running, &mut signals, limit),
-            None => Err(Error::bug("find the running topology")),
-        };
-        match ended {
-            Ok(Ended::Aborted(exit)) => break Ok(exit),
-            Ok(Ended::ByItself) => match supervised.go_on(logging) {
-                Ok(None) => {}
-                Ok(Some(outcome)) => {
-                    let seconds = started.elapsed().as_secs_f64();
-                    let word = if outcome == Outcome::Drained { "drained" } else { "finished" };
-                    tracing::info!(seconds, "{word}");
-                    break Ok(exit(outcome, &signals));
-                }
-                Err(error) => break Err(error),
-            },
-            Err(error) => break Err(error),
-        }
-    };
+    let supervised = Supervised { plan: &plan, metrics: &metrics, health, running: Some(running) };
+    let ended = supervised.until_the_end(signals, limit, logging);
     drop(progress);
     drop(admin);
     ended
@@ -190,6 +168,30 @@ struct Supervised<'a> {
 }
 
 impl Supervised<'_> {
+    /// Watches over the topology until it has ended for good.
+    fn until_the_end(
+        mut self,
+        mut signals: Signals,
+        limit: Option<Duration>,
+        logging: &Logging,
+    ) -> Result<Exit> {
+        let started = Instant::now();
+        loop {
+            let running = self.running.as_ref();
+            let running = running.ok_or_else(|| Error::bug("find the running topology"))?;
+            let left = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+            if let Ended::Aborted(exit) = watch(running, &mut signals, left)? {
+                return Ok(exit);
+            }
+            if let Some(outcome) = self.go_on(logging)? {
+                let seconds = started.elapsed().as_secs_f64();
+                let word = if outcome == Outcome::Drained { "drained" } else { "finished" };
+                tracing::info!(seconds, "{word}");
+                return Ok(exit(outcome, &signals));
+            }
+        }
+    }
+
     /// The outcome; `None` where it was started again.
     fn go_on(&mut self, logging: &Logging) -> Result<Option<Outcome>> {
         let Some(running) = self.running.take() else {

@@ -189,7 +189,10 @@ fn killed_at_any_moment_nothing_is_lost_doubled_or_out_of_order() {
     let stop = Arc::new(AtomicBool::new(false));
     let events = Topic::named(broker, setting.events.name(), PARTITIONS);
     let stopped = Arc::clone(&stop);
-    let producer = std::thread::spawn(move || produce(&events, &stopped));
+    let producer = std::thread::Builder::new()
+        .name("producer".into())
+        .spawn(move || produce(&events, &stopped))
+        .unwrap();
     let follower = Follower::start(&setting.brokers, setting.out.name());
 
     let kills = kills();

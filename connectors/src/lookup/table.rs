@@ -29,7 +29,7 @@ impl Table {
     /// # Errors
     /// None in practice: the columns were checked.
     pub(crate) fn new(columns: &Columns, rows: &RecordBatch) -> Result<Self> {
-        let mut converter = converter(columns)?;
+        let converter = converter(columns)?;
         let width = columns.key.fields().len();
         let key: Vec<usize> = (0..width).collect();
         let added: Vec<usize> = (width..rows.num_columns()).collect();

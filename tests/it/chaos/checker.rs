@@ -66,7 +66,7 @@ impl Follower {
         let seen = Arc::<Mutex<Seen>>::default();
         let (rows, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, stopped, noted) = (Arc::clone(&rows), Arc::clone(&stop), Arc::clone(&seen));
-        let thread = std::thread::spawn(move || {
+        let read = move || {
             let mut last = BTreeMap::new();
             let mut here = Seen::default();
             while !stopped.load(Ordering::Acquire) {
@@ -85,7 +85,8 @@ impl Follower {
                 count.store(here.rows, Ordering::Release);
             }
             *noted.lock().unwrap() = here;
-        });
+        };
+        let thread = std::thread::Builder::new().name("follower".into()).spawn(read).unwrap();
         Self { rows, stop, seen, thread: Some(thread) }
     }
 

@@ -11,7 +11,6 @@ use serde_json::json;
 use swiftwater_engine::{Clock, ErrorKind, Polled, Position, Source, Timestamp};
 
 use super::tests::{Read, drain, numbers, places, plan};
-use super::*;
 use crate::test_node::open_source_at;
 
 const BAD: &str = "no number";

@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use swiftwater_engine::ErrorKind;
 use swiftwater_engine::testing::Harness;
+use swiftwater_engine::{Error, ErrorKind};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn harness(options: Value) -> Harness {
     Harness::new::<LookupOptions>(options, &columns())
 }
 
-fn refused(options: Value) -> swiftwater_engine::Error {
+fn refused(options: Value) -> Error {
     let schema = swiftwater_engine::testing::rows::columns(&columns());
     Harness::plan::<LookupOptions>(options, &[schema]).err().unwrap()
 }
