@@ -7,12 +7,14 @@ mod chunks;
 mod groups;
 mod key_index;
 mod keys;
+mod marks;
 mod one_by_one;
 mod plan;
 
 pub(crate) use accumulated::Accumulated;
 pub(crate) use chunks::Rows as StateRows;
-pub(crate) use groups::{Combined, Groups, Scratch};
+pub(crate) use groups::{Groups, Scratch};
 pub(crate) use key_index::{Group, KeyIndex};
 pub(crate) use keys::{KeyColumns, Keys};
+pub(crate) use marks::Marks;
 pub(crate) use plan::Aggregates;

@@ -4,6 +4,7 @@
 mod assert;
 mod deduplicate;
 mod filter;
+mod group;
 mod join;
 mod lag;
 mod route;
@@ -21,6 +22,7 @@ use swiftwater_engine::Registry;
 pub use assert::AssertOptions;
 pub use deduplicate::DeduplicateOptions;
 pub use filter::FilterOptions;
+pub use group::GroupOptions;
 pub use join::JoinOptions;
 pub use lag::LagOptions;
 pub use route::RouteOptions;
@@ -49,4 +51,5 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<JoinOptions>();
     registry.operator::<TopOptions>();
     registry.operator::<WindowOptions>();
+    registry.operator::<GroupOptions>();
 }

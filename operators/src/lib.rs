@@ -3,6 +3,7 @@
 mod aggregate;
 pub mod catalog;
 pub mod expression;
+mod group;
 mod keyed;
 mod quality;
 mod query;

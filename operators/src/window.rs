@@ -1,15 +1,16 @@
 //! Windows over time: which windows a row belongs to, their aggregates, and when they are given.
 
 mod corrections;
+mod early;
 pub(crate) mod layout;
 #[cfg(test)]
 mod oracle;
-mod results;
+pub(crate) mod results;
 pub(crate) mod session;
 mod shape;
 mod sliced;
 pub(crate) mod snapshot;
-mod times;
+pub(crate) mod times;
 
 pub(crate) use layout::Layout;
 pub(crate) use shape::Shape;

@@ -105,6 +105,11 @@ pub(super) const CODES: &[Code] = &[
         "Each column is an expression such as `max(price) - min(price)`. Columns of the input stand inside of aggregates, those of the key anywhere.",
     ),
     (
+        "SW0342",
+        "A `group` cannot be run as it is written.",
+        "`ttl` and `every` are at least a millisecond; without `key` one task computes the only row. See `swiftwater describe group`.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",
@@ -123,10 +128,5 @@ pub(super) const CODES: &[Code] = &[
         "SW3212",
         "A row repeated an earlier one of its batch.",
         "The rule is a `unique`; it sees one batch at a time. The first of the rows passed.",
-    ),
-    (
-        "SW3304",
-        "Stored state does not fit the node.",
-        "The node kept its name and its state, but computes something else now. Give the node another name to start it anew.",
     ),
 ];

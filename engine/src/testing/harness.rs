@@ -108,6 +108,19 @@ impl Harness {
         self
     }
 
+    /// Calls the operator where the time of its timer has come, until it wants no more.
+    ///
+    /// # Errors
+    /// What the operator says.
+    pub fn fire_timers(&mut self) -> Result<&mut Self> {
+        while self.operator.next_timer().is_some_and(|at| at <= self.now) {
+            let mut out = Output::at(self.now);
+            self.operator.on_timer(&mut out)?;
+            self.collect(out);
+        }
+        Ok(self)
+    }
+
     /// Hands over rows of the first input.
     ///
     /// # Panics

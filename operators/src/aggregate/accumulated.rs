@@ -131,10 +131,7 @@ impl Accumulated {
 
     /// Gives each group its slot in the overlay, loading those at rest.
     fn touch(&mut self, plan: &Aggregates, groups: &[Group], into: &mut Vec<usize>) -> Result<()> {
-        let top = groups.iter().max().map_or(0, |group| *group as usize + 1);
-        if top > self.slots.len() {
-            self.slots.resize(top, NO_SLOT);
-        }
+        self.make_room(groups);
         if !self.states.is_empty() {
             self.load(plan, groups)?;
         }
@@ -151,6 +148,14 @@ impl Accumulated {
             *slot as usize
         }));
         Ok(())
+    }
+
+    /// Makes room for the slots of groups.
+    fn make_room(&mut self, groups: &[Group]) {
+        let top = groups.iter().max().map_or(0, |group| *group as usize + 1);
+        if top > self.slots.len() {
+            self.slots.resize(top, NO_SLOT);
+        }
     }
 
     /// Loads the groups at rest among `groups`. They get their slots before new ones do, because
@@ -185,6 +190,7 @@ impl Accumulated {
     ) -> Result<()> {
         self.fold(plan)?;
         let into: Vec<Group> = pairs.iter().map(|(_, into)| *into).collect();
+        self.make_room(&into);
         self.load(plan, &into)?;
         let rows = self.states.gather(pairs.iter().map(|(from, _)| *from))?;
         let slot = |group: &Group| self.slots.get(*group as usize).map_or(0, |s| *s as usize);
@@ -192,6 +198,21 @@ impl Accumulated {
         merge(plan, &mut self.overlay, &rows, &slots, self.touched.len())?;
         pairs.iter().for_each(|(from, _)| self.states.forget(*from));
         Ok(())
+    }
+
+    /// Puts those of the groups into the next snapshot that are in an earlier one only.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn restate(&mut self, plan: &Aggregates, groups: &[Group]) -> Result<()> {
+        self.fold(plan)?;
+        let sealed = groups.iter().copied().filter(|group| self.states.is_sealed(*group));
+        let sealed: Vec<Group> = sealed.collect();
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        let rows = self.states.gather(sealed.iter().copied())?;
+        self.states.push(sealed, rows)
     }
 
     /// Forgets groups that are at rest.

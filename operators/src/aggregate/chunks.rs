@@ -107,6 +107,12 @@ impl Chunks {
         }
     }
 
+    /// Whether the newest row of a group is in a snapshot.
+    pub(super) fn is_sealed(&self, group: Group) -> bool {
+        let place = self.places.get(group as usize);
+        place.is_some_and(|place| (place.chunk as usize) < self.sealed)
+    }
+
     /// Takes a group away, where it is here.
     pub(super) fn forget(&mut self, group: Group) {
         let Some(place) = self.places.get_mut(group as usize) else {

@@ -9,12 +9,15 @@ use super::accumulated::{Accumulated, Merging};
 use super::chunks::Rows;
 use super::key_index::{Group, KeyIndex};
 use super::keys::{KeyColumns, Keys};
+use super::marks::Marks;
 use super::plan::{Aggregates, Inputs};
 
 /// The aggregates of the keys of one slice of time, or of all time.
 pub(crate) struct Groups {
     index: KeyIndex,
     accumulated: Accumulated,
+    /// Where rows are given before the end.
+    marks: Option<Marks>,
 }
 
 /// Results of calls by key.
@@ -36,19 +39,39 @@ pub(crate) struct Scratch {
 pub(crate) struct Changed {
     /// Key columns.
     pub(crate) keys: Vec<ArrayRef>,
-    /// Partial states.
+    /// Partial states, and the mark where there is one.
     pub(crate) states: Vec<ArrayRef>,
     /// Number of rows.
     pub(crate) rows: usize,
 }
 
 impl Groups {
-    /// No groups, for keys like these.
+    /// No groups, for keys like these; `marked` where rows are given before the end.
     ///
     /// # Errors
     /// None once the aggregates are planned.
-    pub(crate) fn new(plan: &Aggregates, keys: &Keys) -> Result<Self> {
-        Ok(Self { index: KeyIndex::like(keys), accumulated: Accumulated::new(plan)? })
+    pub(crate) fn new(plan: &Aggregates, keys: &Keys, marked: bool) -> Result<Self> {
+        let marks = marked.then(Marks::default);
+        Ok(Self { index: KeyIndex::like(keys), accumulated: Accumulated::new(plan)?, marks })
+    }
+
+    /// The groups that changed since their row was given.
+    pub(crate) fn changed(&self) -> &[Group] {
+        self.marks.as_ref().map_or(&[], Marks::changed)
+    }
+
+    /// Whether a row of the group was given.
+    pub(crate) fn is_given(&self, group: Group) -> bool {
+        self.marks.as_ref().is_some_and(|marks| marks.is_given(group))
+    }
+
+    /// Takes note that the rows of all that changed were given.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(crate) fn give(&mut self, plan: &Aggregates) -> Result<()> {
+        let given = self.marks.as_mut().map(Marks::give).unwrap_or_default();
+        if given.is_empty() { Ok(()) } else { self.accumulated.restate(plan, &given) }
     }
 
     /// The keys, by group.
@@ -71,6 +94,9 @@ impl Groups {
         groups.clear();
         self.index.number(keys, rows.clone(), groups);
         self.accumulated.add(plan, inputs, rows, groups, slots)?;
+        if let Some(marks) = &mut self.marks {
+            marks.change(groups);
+        }
         Ok(groups)
     }
 
@@ -83,9 +109,10 @@ impl Groups {
         plan: &Aggregates,
         columns: &KeyColumns,
     ) -> Result<Option<Changed>> {
-        let Some(Rows { groups, columns: states }) = self.accumulated.seal(plan)? else {
+        let Some(Rows { groups, columns: mut states }) = self.accumulated.seal(plan)? else {
             return Ok(None);
         };
+        states.extend(self.marks.as_ref().map(|marks| marks.column(&groups)));
         let keys = self.index.columns(columns, &groups)?;
         Ok(Some(Changed { keys, states, rows: groups.len() }))
     }
@@ -102,7 +129,13 @@ impl Groups {
     ) -> Result<()> {
         let mut groups = Vec::with_capacity(rows.len());
         self.index.number(keys, rows.clone(), &mut groups);
-        let states = states.iter().map(|state| state.slice(rows.start, rows.len())).collect();
+        let cut = |state: &ArrayRef| state.slice(rows.start, rows.len());
+        let mut states: Vec<ArrayRef> = states.iter().map(cut).collect();
+        if let Some(marks) = &mut self.marks
+            && let Some(column) = states.pop()
+        {
+            marks.restore(&groups, &column);
+        }
         self.accumulated.restore(groups, states)
     }
 
@@ -174,6 +207,7 @@ impl Groups {
 
     /// Bytes of memory.
     pub(crate) fn size(&self) -> usize {
-        self.index.size() + self.accumulated.size()
+        let marks = self.marks.as_ref().map_or(0, Marks::size);
+        self.index.size() + self.accumulated.size() + marks
     }
 }

@@ -51,9 +51,21 @@ pub struct WindowOptions {
     /// How long after its end a window still takes rows; each of them gives a correction.
     #[serde(default)]
     pub allowed_lateness: Option<Duration>,
+    /// Results before the end of a window: every so much time by the clock, the rows of keys that
+    /// changed. Rows that come out then replace each other, as with `allowed_lateness`.
+    #[serde(default)]
+    pub early: Option<Early>,
     /// What windows follow: `event` time, or the clock of the machine (`processing`).
     #[serde(default)]
     pub time: Time,
+}
+
+/// Results before the end of a window.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Early {
+    /// Time from one such result to the next.
+    pub every: Duration,
 }
 
 /// What windows follow.
@@ -146,14 +158,17 @@ sinks:
         };
         let lateness = self.lateness()?;
         let aggregates = Aggregates::plan(&self.aggregate, &input, &key)?;
-        let layout = Layout::plan(key.fields(), aggregates.fields(), true, lateness > 0)?;
-        let stream = self.stream(lateness > 0);
+        let early = self.early(&extent)?;
+        let upserts = lateness > 0 || early.is_some();
+        let layout = Layout::plan(key.fields(), aggregates.fields(), true, upserts)?;
+        let stream = self.stream(upserts);
         let (schema, warnings) = (Arc::clone(layout.schema()), aggregates.warnings().to_vec());
         let make: MakeOperator = match extent {
             Extent::Sliced(shape) => {
-                let table = snapshot::table(&key, &aggregates);
+                let table = snapshot::table(&key, &aggregates, early.is_some());
                 let planned =
-                    Arc::new(SlicedPlan { shape, aggregates, key, times, lateness, layout, table });
+                    SlicedPlan { shape, aggregates, key, times, lateness, early, layout, table };
+                let planned = Arc::new(planned);
                 Arc::new(move |_| Ok(Box::new(SlicedWindows::new(Arc::clone(&planned))) as _))
             }
             Extent::Session(gap) => {
@@ -243,6 +258,18 @@ impl WindowOptions {
             return Err(error.with_hint("by the clock no row is late; leave it out"));
         }
         millis("allowed_lateness", span)
+    }
+
+    /// Time between early results in microseconds.
+    fn early(&self, extent: &Extent) -> Result<Option<i64>> {
+        let Some(Early { every }) = self.early else {
+            return Ok(None);
+        };
+        if let Extent::Session(_) = extent {
+            let error = Error::config("SW0340", "give sessions before they are over");
+            return Err(error.with_hint("their end is not known; a `group` gives running results"));
+        }
+        Ok(Some(millis("every", every)?.saturating_mul(1000)))
     }
 
     /// What comes out beyond its columns.

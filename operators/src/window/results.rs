@@ -2,23 +2,22 @@
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
-use swiftwater_engine::stream::INSERT;
 use swiftwater_engine::{Batch, Output, Readings, Result, Span, Timestamp};
 
 use super::shape::Window;
 use super::sliced::SlicedPlan;
-use crate::aggregate::{Combined, KeyIndex};
+use crate::aggregate::KeyIndex;
 
 /// What results are made with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Results {
+pub(crate) struct Results {
     readings: Readings,
     now: Timestamp,
 }
 
 impl Results {
     /// Results of rows with these readings, the latest ones.
-    pub(super) fn new(readings: Option<Readings>, now: Timestamp) -> Self {
+    pub(crate) fn new(readings: Option<Readings>, now: Timestamp) -> Self {
         let latest = |span: Span| Span::at(span.newest);
         let readings = readings.map_or_else(
             || Readings::polled_at(now),
@@ -32,20 +31,8 @@ impl Results {
     }
 
     /// The readings of the rows.
-    pub(super) const fn readings(self) -> Readings {
+    pub(crate) const fn readings(self) -> Readings {
         self.readings
-    }
-
-    /// Gives all rows of a window, in the order of their keys.
-    pub(super) fn emit_all(
-        self,
-        plan: &SlicedPlan,
-        window: Window,
-        combined: &Combined,
-        out: &mut Output,
-    ) -> Result<()> {
-        let operations = plan.upserts().then(|| vec![INSERT; combined.index.len()]);
-        self.emit(plan, window, (&combined.index, &combined.calls), operations, out)
     }
 
     /// Gives rows of a window in the order of their keys; `operations` are in the order of the

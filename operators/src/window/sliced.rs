@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::results::Results;
 use super::shape::{Shape, Window};
 use super::times::{EventTimes, Placed};
-use super::{corrections, snapshot};
+use super::{corrections, early, snapshot};
 use crate::aggregate::{Aggregates, Groups, KeyColumns, Scratch};
 
 /// What is planned once for all instances.
@@ -28,6 +28,8 @@ pub(crate) struct SlicedPlan {
     pub(crate) times: Option<EventTimes>,
     /// How long a fired window takes rows, in milliseconds.
     pub(crate) lateness: i64,
+    /// How often, in microseconds of the clock, windows are given before their end.
+    pub(crate) early: Option<i64>,
     pub(crate) layout: Layout,
     pub(crate) table: TableSpec,
 }
@@ -35,7 +37,7 @@ pub(crate) struct SlicedPlan {
 impl SlicedPlan {
     /// Whether rows may be replaced.
     pub(super) const fn upserts(&self) -> bool {
-        self.lateness > 0
+        self.lateness > 0 || self.early.is_some()
     }
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct SlicedWindows {
     pub(super) sealed: Option<i64>,
     /// Clock readings of the latest rows: they caused what comes out.
     readings: Option<Readings>,
+    /// When what changed is given early.
+    pub(super) early_at: Option<Timestamp>,
     scratch: Scratch,
 }
 
@@ -93,6 +97,7 @@ impl SlicedWindows {
             passed: None,
             sealed: None,
             readings: None,
+            early_at: None,
             scratch: Scratch::default(),
         }
     }
@@ -155,7 +160,7 @@ impl SlicedWindows {
         let mut touched = Vec::new();
         for (slice, rows) in runs {
             if let Entry::Vacant(place) = self.slices.entry(slice) {
-                place.insert(Groups::new(&plan.aggregates, &keys)?);
+                place.insert(Groups::new(&plan.aggregates, &keys, plan.early.is_some())?);
                 self.await_windows(slice);
             }
             let corrects = self.is_partly_given(slice);
@@ -212,7 +217,7 @@ impl SlicedWindows {
         let combined = match (held.next(), held.next()) {
             (None, _) => return Ok(()),
             (Some((slice, _)), None)
-                if plan.lateness == 0 && plan.shape.last_end(*slice) == window.end =>
+                if !plan.upserts() && plan.shape.last_end(*slice) == window.end =>
             {
                 let slice = *slice;
                 let Some(groups) = self.slices.remove(&slice) else {
@@ -227,7 +232,8 @@ impl SlicedWindows {
                 Groups::combine(&plan.aggregates, &mut sets)?
             }
         };
-        results.emit_all(&plan, window, &combined, out)
+        let operations = plan.upserts().then(|| early::operations(self, window, &combined.index));
+        results.emit(&plan, window, (&combined.index, &combined.calls), operations, out)
     }
 }
 
@@ -236,6 +242,7 @@ impl Operator for SlicedWindows {
         if batch.rows() == 0 {
             return Ok(());
         }
+        let plan = Arc::clone(&self.plan);
         let readings = batch.readings;
         let placed = self.place(batch, out)?;
         let placed = self.without_late(placed, out)?;
@@ -244,6 +251,10 @@ impl Operator for SlicedWindows {
             return Ok(());
         }
         let touched = self.add(&placed, out)?;
+        if let Some(every) = plan.early {
+            let next = (out.now().0.div_euclid(every) + 1) * every;
+            self.early_at.get_or_insert(Timestamp(next));
+        }
         corrections::correct(self, &touched, out)
     }
 
@@ -265,17 +276,20 @@ impl Operator for SlicedWindows {
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        if self.plan.times.is_some() {
-            return None;
-        }
-        self.pending.first().map(|window| Timestamp::from_millis(window.end))
+        let by_clock = self.pending.first().filter(|_| self.plan.times.is_none());
+        let closes = by_clock.map(|window| Timestamp::from_millis(window.end));
+        self.early_at.into_iter().chain(closes).min()
     }
 
     fn on_timer(&mut self, out: &mut Output) -> Result<()> {
-        if self.plan.times.is_some() {
-            return Ok(());
+        if self.plan.times.is_none() {
+            self.advance(out.now().0.div_euclid(1000) - 1, out)?;
         }
-        self.advance(out.now().0.div_euclid(1000) - 1, out)
+        if self.early_at.is_some_and(|at| at <= out.now()) {
+            self.early_at = None;
+            early::give(self, out)?;
+        }
+        Ok(())
     }
 
     fn tables(&self) -> Vec<TableSpec> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
-use swiftwater_engine::{Error, Merge, Result, TableDelta, TableSpec};
+use swiftwater_engine::{Error, Merge, Result, TableDelta, TableSpec, Timestamp};
 
 use super::sliced::SlicedWindows;
 use super::times::stored_times;
@@ -18,12 +18,13 @@ use crate::aggregate::{Aggregates, Groups, KeyColumns};
 /// Name of the table.
 pub(crate) const TABLE: &str = "slices";
 
-/// The table of these keys and aggregates.
-pub(crate) fn table(key: &KeyColumns, aggregates: &Aggregates) -> TableSpec {
+/// The table of these keys and aggregates; `marked` where results are given early.
+pub(crate) fn table(key: &KeyColumns, aggregates: &Aggregates, marked: bool) -> TableSpec {
     let keys = key.fields().len();
     let own = ["$slice", "$expires"].map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
-    let fields: Vec<FieldRef> =
-        key.fields().iter().cloned().chain(own).chain(aggregates.state_fields()).collect();
+    let mark = marked.then(|| Arc::new(Field::new("$mark", DataType::Int8, false)));
+    let states = aggregates.state_fields().into_iter().chain(mark);
+    let fields: Vec<FieldRef> = key.fields().iter().cloned().chain(own).chain(states).collect();
     TableSpec {
         name: TABLE,
         version: 1,
@@ -71,13 +72,17 @@ pub(super) fn restore(operator: &mut SlicedWindows, delta: &TableDelta) -> Resul
             delta.table,
             delta.rows.num_columns()
         );
-        return Err(Error::state("SW3304", message)
+        return Err(Error::state("SW3311", message)
             .with_hint("the aggregates were others; give the node another name to start anew"));
     }
     add_rows(operator, &delta.rows)?;
     if let Some(below) = delta.expired_below {
         operator.passed = operator.passed.max(Some(below - 1));
         operator.sealed = operator.passed;
+    }
+    if plan.early.is_some() {
+        // What changed before the crash is given as soon as the clock is known.
+        operator.early_at.get_or_insert(Timestamp(0));
     }
     // What was given, and what is gone, before the snapshot.
     let gone: Vec<i64> = operator.slices.keys().copied().collect();
@@ -120,7 +125,7 @@ fn add_rows(operator: &mut SlicedWindows, rows: &RecordBatch) -> Result<()> {
             continue;
         };
         if let Entry::Vacant(place) = operator.slices.entry(slice) {
-            place.insert(Groups::new(&plan.aggregates, &keys)?);
+            place.insert(Groups::new(&plan.aggregates, &keys, plan.early.is_some())?);
             operator.await_windows(slice);
         }
         if let Some(groups) = operator.slices.get_mut(&slice) {

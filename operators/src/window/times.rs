@@ -106,10 +106,10 @@ fn millis(column: &ArrayRef) -> Result<Vec<i64>> {
 /// The values of a state's column of times.
 ///
 /// # Errors
-/// `State` (`SW3304`) where the column is another.
+/// `State` (`SW3311`) where the column is another.
 pub(crate) fn stored_times(column: &ArrayRef) -> Result<Vec<i64>> {
     let values = column.as_primitive_opt::<Int64Type>();
     values.map(|v| v.values().to_vec()).ok_or_else(|| {
-        Error::state("SW3304", format!("read a time of the state: it is {}", column.data_type()))
+        Error::state("SW3311", format!("read a time of the state: it is {}", column.data_type()))
     })
 }

@@ -1,5 +1,7 @@
 //! Windows as users see them.
 
+use std::time::Duration as Span;
+
 use serde_json::json;
 use swiftwater_engine::testing::{Harness, rows};
 use swiftwater_engine::{Timestamp, stream};
@@ -142,13 +144,40 @@ fn a_late_row_corrects_what_was_given() {
 }
 
 #[test]
+fn early_results_tell_what_changed() {
+    let options = json!({"tumbling": {"size": "10s"}, "key": ["bidder"], "early": {"every": "1s"}});
+    let mut harness = window(options);
+    harness.push(&json!([row(1, 10, 1), row(2, 20, 2)]));
+    harness.fire_timers().unwrap();
+    harness.expect(&json!([]));
+    harness.advance(Span::from_secs(1)).fire_timers().unwrap();
+    harness.expect(&json!([
+        {"bidder": 1, "n": 1, "_op": "insert"},
+        {"bidder": 2, "n": 1, "_op": "insert"},
+    ]));
+    harness.push(&json!([row(2, 30, 3)]));
+    let deltas = harness.seal().unwrap();
+    harness.crash_and_restore(&deltas, None).unwrap();
+    harness.advance(Span::from_secs(1)).fire_timers().unwrap();
+    harness.expect(&json!([{"bidder": 2, "n": 2, "top": 30, "_op": "update"}]));
+    harness.push(&json!([row(3, 1, 3)]));
+    harness.watermark(at(10)).unwrap();
+    harness.expect(&json!([
+        {"bidder": 1, "n": 1, "_op": "update"},
+        {"bidder": 2, "n": 2, "_op": "update"},
+        {"bidder": 3, "n": 1, "_op": "insert"},
+    ]));
+}
+
+#[test]
 fn processing_time_follows_the_clock() {
     let mut harness = window(json!({"tumbling": {"size": "10s"}, "time": "processing"}));
     harness.push(&json!([row(1, 10, 1), row(1, 20, 50)]));
     harness.watermark(at(1_000_000)).unwrap();
+    harness.advance(Span::from_secs(9)).fire_timers().unwrap();
     harness.expect(&json!([]));
     assert_eq!(harness.planned().stream, Some(Stream::append()));
-    harness.end().unwrap();
+    harness.advance(Span::from_secs(1)).fire_timers().unwrap();
     harness.expect(&json!([{"n": 2, "top": 20, "window_start": "2026-01-01T00:00:00"}]));
 }
 

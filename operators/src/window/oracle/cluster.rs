@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
@@ -150,6 +151,9 @@ impl Cluster {
                     harness.watermark(Timestamp(risen)).unwrap();
                 }
             }
+            Step::Tick => self.instances.iter_mut().for_each(|harness| {
+                harness.advance(Duration::from_secs(1)).fire_timers().unwrap();
+            }),
             Step::End => self.instances.iter_mut().for_each(|harness| harness.end().unwrap()),
             Step::Seal | Step::Crash(_) => unreachable!("taken before"),
         }
@@ -184,9 +188,9 @@ impl Cluster {
         for batch in self.certain.batches.iter().chain(&self.since.batches) {
             for row in 0..batch.num_rows() {
                 let (place, values) = (place(batch, row, self.key.len()), values(batch, row));
-                let operation = match scenario.lateness {
-                    0 => "insert",
-                    _ => batch.column_by_name("_op").unwrap().as_string::<i32>().value(row),
+                let operation = match scenario.upserts() {
+                    false => "insert",
+                    true => batch.column_by_name("_op").unwrap().as_string::<i32>().value(row),
                 };
                 if operation == "delete" {
                     assert_eq!(shown.remove(&place), Some(values), "deleted: {place:?}");

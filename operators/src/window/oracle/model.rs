@@ -67,7 +67,7 @@ impl Model {
         match step {
             Step::Rows(rows) => rows.iter().for_each(|row| self.row(row)),
             Step::Watermark(rise) => self.watermark = Some(self.watermark.unwrap_or(0) + rise),
-            Step::Seal | Step::Crash(_) | Step::End => {}
+            Step::Seal | Step::Tick | Step::Crash(_) | Step::End => {}
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Step {
     /// All instances are gone; so many start from the last sealed epoch, and what came after it
     /// comes again.
     Crash(usize),
+    /// A second passes by the clock: what changed is given early, where that is asked for.
+    Tick,
     /// The input ends.
     End,
 }
@@ -40,6 +42,7 @@ pub(super) struct Scenario {
     pub(super) kind: Kind,
     pub(super) key: Vec<&'static str>,
     pub(super) lateness: i64,
+    pub(super) early: bool,
     pub(super) instances: usize,
     pub(super) steps: Vec<Step>,
 }
@@ -49,6 +52,11 @@ fn ms(millis: i64) -> String {
 }
 
 impl Scenario {
+    /// Whether rows replace each other.
+    pub(super) const fn upserts(&self) -> bool {
+        self.lateness > 0 || self.early
+    }
+
     /// The options of the node.
     pub(super) fn options(&self) -> Value {
         let (name, shape) = match self.kind {
@@ -63,8 +71,10 @@ impl Scenario {
             }
             Kind::Session { gap } => ("session", json!({"gap": ms(gap)})),
         };
+        let early = self.early.then(|| json!({"every": "100ms"}));
         json!({
             name: shape,
+            "early": early,
             "key": self.key,
             "allowed_lateness": ms(self.lateness),
             "aggregate": {
@@ -92,6 +102,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => vec(row(), 0..12).prop_map(Step::Rows),
         4 => (0..30_i64).prop_map(Step::Watermark),
         2 => Just(Step::Seal),
+        1 => Just(Step::Tick),
         1 => (1..5_usize).prop_map(Step::Crash),
     ]
 }
@@ -115,13 +126,10 @@ pub(super) fn any() -> impl Strategy<Value = Scenario> {
         1 => Just(vec!["name", "k"]),
     ];
     let lateness = prop_oneof![2 => Just(0_i64), 1 => 1..40_i64];
-    (kind(), key, lateness, 1..5_usize, vec(step(), 1..40)).prop_map(
-        |(kind, key, lateness, instances, steps)| Scenario {
-            kind,
-            key,
-            lateness,
-            instances,
-            steps,
+    (kind(), key, lateness, proptest::bool::ANY, 1..5_usize, vec(step(), 1..40)).prop_map(
+        |(kind, key, lateness, early, instances, steps)| {
+            let early = early && !matches!(kind, Kind::Session { .. });
+            Scenario { kind, key, lateness, early, instances, steps }
         },
     )
 }

@@ -94,7 +94,7 @@ pub(super) fn restore(operator: &mut SessionWindows, delta: &TableDelta) -> Resu
         let columns = delta.rows.num_columns();
         let message =
             format!("restore sessions from the table `{}` of {columns} columns", delta.table);
-        return Err(Error::state("SW3304", message)
+        return Err(Error::state("SW3311", message)
             .with_hint("the node was another; give it another name to start anew"));
     }
     if let Some(below) = delta.expired_below {
