@@ -10,6 +10,7 @@ mod formats;
 mod kafka;
 mod operators;
 mod stores;
+mod streaming;
 
 /// Code, what it means, and what to do about it.
 pub(crate) type Code = (&'static str, &'static str, &'static str);
@@ -40,6 +41,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
         engine::CODES,
         epochs::CODES,
         operators::CODES,
+        streaming::CODES,
         connectors::CODES,
         kafka::CODES,
         stores::CODES,

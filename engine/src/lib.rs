@@ -38,7 +38,7 @@ pub use message::{Barrier, Epoch, Message};
 pub use operator::{Operator, Output};
 pub use plan::Plan;
 pub use registry::Registry;
-pub use runtime::{Health, NodeHealth, Outcome, Running, is_recoverable};
+pub use runtime::{Health, NodeHealth, Outcome, Running, is_recoverable, isolate};
 pub use sink::{ExactlyOnce, Sequence, Sink, SinkContext, Staged};
 pub use source::{Commit, Polled, Position, Reading, Source, SourceContext, Split};
 pub use state::{Merge, TableDelta, TableSpec};

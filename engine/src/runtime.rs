@@ -24,7 +24,7 @@ mod wiring;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-pub(crate) use chain::isolate;
+pub use chain::isolate;
 pub use control::{Health, NodeHealth};
 pub(crate) use late::letters as late_letters;
 pub(crate) use rejects::stop_for;

@@ -10,6 +10,7 @@ mod query;
 #[cfg(test)]
 mod rate;
 mod row_hash;
+mod streaming;
 mod unnest;
 mod window;
 

@@ -31,4 +31,6 @@ mod memory;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod nexmark;
+#[cfg(test)]
 mod servers;

@@ -331,8 +331,13 @@ impl ChainNode {
     }
 }
 
-/// Finds the rows at fault by halving, so that they are set aside alone.
-pub(crate) fn isolate(
+/// Calls an operator again after an error, with halves of the batch, so that the rows at fault are set
+/// aside alone. An operator that runs others within itself does so with theirs.
+///
+/// # Errors
+/// `error` itself where it is none of the data or the operator cannot be called with halves, and
+/// what the further calls say.
+pub fn isolate(
     operator: &mut dyn Operator,
     splittable: bool,
     (input, batch): (usize, &Batch),

@@ -43,6 +43,11 @@ impl Dialect for Streaming {
         true
     }
 
+    /// `FOR SYSTEM_TIME AS OF`, for joins with the version that held at a time.
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
     as_generic!(
         allow_extract_custom,
         allow_extract_single_quotes,

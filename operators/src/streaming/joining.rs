@@ -1,0 +1,403 @@
+//! JOIN: the bounds in time and the equal columns of its condition, as a `join` operator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, visit_expressions_mut,
+};
+use serde_json::{Map, Value, json};
+use swiftwater_engine::Result;
+
+use super::builder::Builder;
+use super::from::{conjunction, conjuncts, is_bound, shifted};
+use super::grouping::columns_of;
+use super::refusal::Refusal;
+use super::relation::{Named, Relation, Scope, as_column, column};
+use super::span;
+use super::time_window::{BOUNDS, TimeWindow, WINDOW_TIME};
+
+/// A table of a FROM clause.
+pub(super) struct Side {
+    /// Its rows.
+    pub(super) relation: Relation,
+    /// The time at which its version is meant.
+    pub(super) as_of: Option<Expr>,
+}
+
+impl Side {
+    /// A table of which every row is meant.
+    pub(super) const fn new(relation: Relation) -> Self {
+        Self { relation, as_of: None }
+    }
+}
+
+/// How a table is joined.
+pub(super) struct Joined {
+    kind: &'static str,
+    on: Vec<Expr>,
+    using: Vec<String>,
+}
+
+impl Joined {
+    /// A join whose condition is in WHERE.
+    pub(super) const fn inner() -> Self {
+        Self { kind: "inner", on: Vec::new(), using: Vec::new() }
+    }
+
+    /// Reads what stands in the query.
+    ///
+    /// # Errors
+    /// `SW0358` for kinds of joins that there are not.
+    pub(super) fn of(join: &Join, text: &str) -> Result<Self> {
+        let (kind, constraint) = match &join.join_operator {
+            JoinOperator::Join(c) | JoinOperator::Inner(c) => ("inner", c),
+            JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => ("left", c),
+            JoinOperator::Right(c) | JoinOperator::RightOuter(c) => ("right", c),
+            JoinOperator::FullOuter(c) => ("full", c),
+            JoinOperator::CrossJoin(JoinConstraint::None) => return Ok(Self::inner()),
+            _ => {
+                let hint = "use INNER, LEFT, RIGHT or FULL JOIN … ON …";
+                return Err(Refusal::Clause.error("use such a join", hint, text));
+            }
+        };
+        let (on, using) = match constraint {
+            JoinConstraint::On(expr) => (conjuncts(expr), Vec::new()),
+            JoinConstraint::Using(names) => {
+                let names = names.iter().map(|n| n.to_string().trim_matches('"').to_owned());
+                (Vec::new(), names.collect())
+            }
+            JoinConstraint::None => (Vec::new(), Vec::new()),
+            JoinConstraint::Natural => {
+                let hint = "write ON or USING with the columns";
+                return Err(Refusal::Clause.error("use NATURAL JOIN", hint, text));
+            }
+        };
+        Ok(Self { kind, on, using })
+    }
+}
+
+/// What the parts of a condition come to. Columns carry the mark of their side.
+#[derive(Default)]
+struct Parts {
+    /// Equal columns: left and right.
+    keys: Vec<(String, String)>,
+    /// Whether the windows that both tables opened are equal.
+    same_window: bool,
+    /// Microseconds from the left row's time to the right row's: at least, at most.
+    least: Option<i64>,
+    most: Option<i64>,
+    rest: Vec<Expr>,
+}
+
+/// Marks of the sides before the names of columns, while both are looked at.
+const MARKS: [&str; 2] = ["left.", "right."];
+
+fn marked(side: usize, relation: &Relation) -> Vec<Named> {
+    let mark = MARKS.get(side).copied().unwrap_or_default();
+    let mark = |c: &Named| Named { column: format!("{mark}{}", c.column), ..c.clone() };
+    relation.columns.iter().map(mark).collect()
+}
+
+/// The side and the name of a marked column.
+fn side_of(name: &str) -> Option<(usize, &str)> {
+    MARKS.iter().enumerate().find_map(|(side, mark)| Some((side, name.strip_prefix(mark)?)))
+}
+
+impl Builder<'_> {
+    /// The joined rows. Conditions of WHERE that say how the rows of an inner join meet are taken out.
+    ///
+    /// # Errors
+    /// `SW0352` for a join without a bound in time, `SW0355` for windows that differ.
+    pub(super) fn join(
+        &mut self,
+        left: &Relation,
+        side: &Side,
+        joined: Joined,
+        conditions: &mut Vec<Expr>,
+    ) -> Result<Relation> {
+        let right = &side.relation;
+        let names: Vec<Named> = [marked(0, left), marked(1, right)].concat();
+        let scope = Scope(names.iter().collect());
+        let mut parts = Parts::default();
+        for expr in &joined.on {
+            parts.add(scope.resolve(expr)?, [left, right]);
+        }
+        for name in &joined.using {
+            let of = |relation: &Relation| {
+                relation.columns.iter().find(|c| c.name == *name).map(|c| c.column.clone())
+            };
+            let (Some(l), Some(r)) = (of(left), of(right)) else {
+                let hint = "both sides must have the column; write ON where names differ";
+                let what = format!("join USING `{name}`");
+                return Err(Refusal::Clause.error(what, hint, self.text));
+            };
+            parts.keys.push((l, r));
+        }
+        if joined.kind == "inner" {
+            conditions.retain(|condition| match scope.resolve(condition) {
+                Ok(expr) if of_both(&expr) => {
+                    parts.add(expr, [left, right]);
+                    false
+                }
+                _ => true,
+            });
+        }
+        let meeting = self.meeting(left, side, &scope, &mut parts)?;
+        self.joined(left, right, joined.kind, parts, meeting)
+    }
+
+    /// The option that says how rows meet in time.
+    fn meeting(
+        &self,
+        left: &Relation,
+        side: &Side,
+        scope: &Scope<'_>,
+        parts: &mut Parts,
+    ) -> Result<(&'static str, Value)> {
+        let right = &side.relation;
+        if let Some(time) = &side.as_of {
+            let time = scope.resolve(time)?;
+            let own = left.stream.event_time.as_ref().map(|name| format!("{}{name}", MARKS[0]));
+            if own.is_none() || as_column(&time) != own.as_deref() {
+                let what = "read a version at another time than the event time of the left table";
+                let hint = "write FOR SYSTEM_TIME AS OF with the event time of the left table";
+                return Err(Refusal::UnboundedJoin.error(what, hint, self.text));
+            }
+            return Ok(("as_of", json!({})));
+        }
+        match (left.opened, right.opened) {
+            (None, None) => {}
+            (Some(window), Some(other)) if window == other && parts.same_window => {
+                if let TimeWindow::Tumble { size, offset: 0 } = window {
+                    return Ok(("window", json!({"tumbling": {"size": span::option(size)}})));
+                }
+                let hint =
+                    "join windows of TUMBLE without an offset, or aggregate both sides first";
+                return Err(Refusal::Window.error("join such windows", hint, self.text));
+            }
+            _ => {
+                let what = "join windows with other rows";
+                let hint = "open the same TUMBLE on both sides, ON a.window_start = b.window_start AND a.window_end = b.window_end";
+                return Err(Refusal::Window.error(what, hint, self.text));
+            }
+        }
+        let both_bounds =
+            |bound: &&str| parts.keys.iter().any(|(l, r)| l == **bound && r == **bound);
+        if left.closed.is_some()
+            && left.closed == right.closed
+            && BOUNDS.iter().all(|b| both_bounds(&b))
+        {
+            return Ok(("within", json!({"before": "0s", "after": "0s"})));
+        }
+        let (Some(least), Some(most)) = (parts.least, parts.most) else {
+            let what = "join rows without a bound in time: each would be kept for ever";
+            let hint = "bound both event times, a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts; or \
+                        join windows, or the version that held: JOIN b FOR SYSTEM_TIME AS OF a.ts";
+            return Err(Refusal::UnboundedJoin.error(what, hint, self.text));
+        };
+        let (before, after) = (span::option((-least).max(0)), span::option(most.max(0)));
+        Ok(("within", json!({"before": before, "after": after})))
+    }
+
+    fn joined(
+        &mut self,
+        left: &Relation,
+        right: &Relation,
+        kind: &str,
+        parts: Parts,
+        (how, option): (&str, Value),
+    ) -> Result<Relation> {
+        if parts.keys.is_empty() {
+            let what = "join rows of which no columns are equal";
+            let hint = "add an equality of a column of each side, a.id = b.id, to ON";
+            return Err(Refusal::Clause.error(what, hint, self.text));
+        }
+        let suffix = free_suffix(left, right);
+        let shared = |name: &str| parts.keys.iter().any(|(l, r)| l == name && r == name);
+        let right_name = |name: &str| {
+            if left.has(name) && !shared(name) {
+                format!("{name}{suffix}")
+            } else {
+                name.to_owned()
+            }
+        };
+        let mut on: Map<String, Value> = Map::new();
+        let mut rest = parts.rest;
+        for (l, r) in &parts.keys {
+            if on.contains_key(l) {
+                rest.push(equal(&format!("{}{l}", MARKS[0]), &format!("{}{r}", MARKS[1])));
+            } else {
+                on.insert(l.clone(), json!(r));
+            }
+        }
+        let mut options = json!({"type": kind, "on": on, "suffix": {"right": suffix}});
+        if let Some(options) = options.as_object_mut() {
+            options.insert(how.to_owned(), option);
+            let rest: Vec<Expr> = rest.into_iter().map(|e| unmarked(e, &right_name)).collect();
+            if let Some(condition) = conjunction(rest) {
+                options.insert("where".to_owned(), json!(condition.to_string()));
+            }
+            if kind == "full" && how == "within" {
+                options.insert("time".to_owned(), json!("_joined_at"));
+            }
+        }
+        let plain = |relation: &Relation| Relation { opened: None, ..relation.clone() };
+        let staged = self.stage("join", options, &[&plain(left), &plain(right)])?;
+        let mut columns = left.columns.clone();
+        columns.extend(right.columns.iter().map(|c| {
+            let made = how == "window" && is_bound(&c.column);
+            let column = if made { c.column.clone() } else { right_name(&c.column) };
+            Named { column, ..c.clone() }
+        }));
+        let mut origins: BTreeMap<String, Vec<(usize, String)>> = left.origins.clone();
+        for (name, of) in &right.origins {
+            origins.entry(right_name(name)).or_default().extend(of.iter().cloned());
+        }
+        let closed = if how == "window" { left.opened } else { left.closed };
+        let closed = closed.filter(|_| how == "window" || right.closed == left.closed);
+        Ok(Relation { columns, origins, closed, ..staged })
+    }
+}
+
+impl Parts {
+    fn add(&mut self, expr: Expr, sides: [&Relation; 2]) {
+        if let Expr::Between { expr: of, negated: false, low, high } = &expr {
+            let compare = |op, bound: &Expr| Expr::BinaryOp {
+                left: of.clone(),
+                op,
+                right: Box::new(bound.clone()),
+            };
+            self.add(compare(BinaryOperator::GtEq, low), sides);
+            self.add(compare(BinaryOperator::LtEq, high), sides);
+            return;
+        }
+        let exact = match &expr {
+            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+                self.equality(left, right, sides)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::LtEq, right } => {
+                self.bound(left, right, sides)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::GtEq, right } => {
+                self.bound(right, left, sides)
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Lt, right } => {
+                self.bound(left, right, sides);
+                false
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Gt, right } => {
+                self.bound(right, left, sides);
+                false
+            }
+            _ => false,
+        };
+        if !exact {
+            self.rest.push(expr);
+        }
+    }
+
+    /// Takes note of `a = b`; whether that says it all.
+    fn equality(&mut self, a: &Expr, b: &Expr, sides: [&Relation; 2]) -> bool {
+        let (Some(a_name), Some(b_name)) = (as_column(a), as_column(b)) else {
+            return self.bound(a, b, sides) & self.bound(b, a, sides);
+        };
+        let ((l, r), opened) = match (side_of(a_name), side_of(b_name)) {
+            (Some((0, l)), Some((1, r))) | (Some((1, r)), Some((0, l))) => {
+                ((l, r), sides.iter().all(|side| side.opened.is_some()))
+            }
+            _ => return false,
+        };
+        if opened && (is_bound(l) || is_bound(r)) {
+            self.same_window |= l == r && l != WINDOW_TIME;
+            return l == r;
+        }
+        self.bound(a, b, sides);
+        self.bound(b, a, sides);
+        self.keys.push((l.to_owned(), r.to_owned()));
+        true
+    }
+
+    /// Takes note of `low <= high` where both are the event times of the sides, less or more an
+    /// interval; whether the join itself sees to it.
+    fn bound(&mut self, low: &Expr, high: &Expr, sides: [&Relation; 2]) -> bool {
+        let time = |expr: &Expr| {
+            let (name, shift) = shifted(expr)?;
+            let (side, column) = side_of(&name)?;
+            let own = sides.get(side)?.stream.event_time.as_deref();
+            (own == Some(column)).then_some((side, shift))
+        };
+        match (time(low), time(high)) {
+            // left + a <= right + b: the right row is at least a - b after the left one.
+            (Some((0, a)), Some((1, b))) => {
+                let least = a - b;
+                self.least = Some(self.least.map_or(least, |known| known.max(least)));
+                least <= 0
+            }
+            // right + a <= left + b: it is at most b - a after it.
+            (Some((1, a)), Some((0, b))) => {
+                let most = b - a;
+                self.most = Some(self.most.map_or(most, |known| known.min(most)));
+                most >= 0
+            }
+            _ => false,
+        }
+    }
+}
+
+fn equal(left: &str, right: &str) -> Expr {
+    let (left, right) = (Box::new(column(left)), Box::new(column(right)));
+    Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
+}
+
+/// Whether an expression reads columns of both sides, and nothing else.
+fn of_both(expr: &Expr) -> bool {
+    let mut read = BTreeSet::new();
+    columns_of(expr, &mut read);
+    let sides: Vec<Option<usize>> = read.iter().map(|n| side_of(n).map(|(side, _)| side)).collect();
+    sides.contains(&Some(0)) && sides.contains(&Some(1)) && !sides.contains(&None)
+}
+
+/// The expression over the columns of the result.
+fn unmarked(mut expr: Expr, right_name: &impl Fn(&str) -> String) -> Expr {
+    let walked: ControlFlow<()> = visit_expressions_mut(&mut expr, |part| {
+        let named = |name: &str| match side_of(name) {
+            Some((0, name)) => Some(name.to_owned()),
+            Some((_, name)) => Some(right_name(name)),
+            None => None,
+        };
+        match part {
+            Expr::Identifier(name) => {
+                if let Some(new) = named(&name.value) {
+                    *part = column(&new);
+                }
+            }
+            Expr::CompoundIdentifier(path) => {
+                if let Some(first) = path.first_mut()
+                    && let Some(new) = named(&first.value)
+                {
+                    first.value = new;
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(walked.is_continue(), "nothing stops the walk");
+    expr
+}
+
+/// A suffix that tells names of the right side apart from all others.
+fn free_suffix(left: &Relation, right: &Relation) -> String {
+    let mut suffix = "_right".to_owned();
+    let taken = |suffix: &str| {
+        right.schema.fields().iter().any(|f| {
+            let name = format!("{}{suffix}", f.name());
+            left.has(&name) || right.has(&name)
+        })
+    };
+    while taken(&suffix) {
+        suffix.push('_');
+    }
+    suffix
+}
