@@ -78,7 +78,7 @@ fn is_stateless(query: &SqlQuery) -> bool {
 }
 
 fn has_aggregate(item: &SelectItem) -> bool {
-    contains(item, |expr| is_aggregate(expr))
+    contains(item, is_aggregate)
 }
 
 /// Whether an expression within `ast` has a property.

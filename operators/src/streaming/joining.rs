@@ -182,12 +182,9 @@ impl Builder<'_> {
                 return Err(Refusal::Window.error(what, hint, self.text));
             }
         }
-        let both_bounds =
-            |bound: &&str| parts.keys.iter().any(|(l, r)| l == **bound && r == **bound);
-        if left.closed.is_some()
-            && left.closed == right.closed
-            && BOUNDS.iter().all(|b| both_bounds(&b))
-        {
+        let equal = |bound: &str| parts.keys.iter().any(|(l, r)| *l == *bound && *r == *bound);
+        let same_closed = left.closed.is_some() && left.closed == right.closed;
+        if same_closed && BOUNDS.into_iter().all(equal) {
             return Ok(("within", json!({"before": "0s", "after": "0s"})));
         }
         let (Some(least), Some(most)) = (parts.least, parts.most) else {

@@ -78,13 +78,8 @@ impl Variables {
             ("EVENT_RATE", rate.to_string()),
             ("SEED", "7".to_owned()),
             ("AUCTION_LENGTH", length),
+            ("AUCTION_SECONDS", (4000 / rate).to_string()),
         ]))
-    }
-
-    /// The same with another variable.
-    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.0.insert(name, value.to_owned());
-        self
     }
 }
 
