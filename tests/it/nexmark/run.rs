@@ -83,6 +83,14 @@ impl Variables {
     }
 }
 
+impl Variables {
+    /// The same with another variable.
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.0.insert(name, value.to_owned());
+        self
+    }
+}
+
 impl Environment for Variables {
     fn var(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()

@@ -1,4 +1,4 @@
-//! Queries that look at one bid at a time: q0, q1, q2, q10, q14, q21 and q22.
+//! Queries that look at one bid at a time: q0, q1, q2, q10, q13, q14, q21 and q22.
 
 use chrono::{DateTime, Timelike};
 
@@ -49,6 +49,24 @@ fn q10_dates_bids() {
         let (day, minute) = (time.format("%Y-%m-%d"), time.format("%H-%M"));
         Some(format!("{}|{}|{}|{day}|{minute}", b.auction, b.bidder, b.price))
     });
+}
+
+#[test]
+fn q13_adds_values_of_a_side_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("side.json");
+    // Every third number is missing.
+    let numbers = (0..10_000).filter(|n| n % 3 > 0);
+    let lines: Vec<String> =
+        numbers.map(|n| format!("{{\"side\": {n}, \"value\": \"v{n}\"}}\n")).collect();
+    std::fs::write(&path, lines.concat()).unwrap();
+    let variables = Variables::new(EVENTS, SECONDS).with("SIDE_INPUT", path.to_str().unwrap());
+    let found = run(&file("q13"), &variables, None);
+    let bids = Events::seconds().bids.iter().filter(|b| b.auction % 10_000 % 3 > 0);
+    let expected: Vec<String> = bids
+        .map(|b| format!("{}|{}|{}|v{}", b.auction, b.bidder, b.price, b.auction % 10_000))
+        .collect();
+    assert_same("q13", &rows(&found, &["auction", "bidder", "price", "value"]), expected);
 }
 
 #[test]
