@@ -6,10 +6,12 @@
 //! without end is refused with the reason and the cure.
 
 mod builder;
+mod condition;
 mod from;
 mod grouping;
 mod joining;
 mod pipeline;
+mod projection;
 mod ranking;
 mod refusal;
 mod relation;

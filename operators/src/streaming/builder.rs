@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion_sql::sqlparser::ast::Expr;
 use serde_json::Value;
 use swiftwater_config::{NodeConfig, PortRef, Role};
 use swiftwater_engine::kind::LATE_PORT;
 use swiftwater_engine::stream::OP_COLUMN;
-use swiftwater_engine::{Changes, Error, NodeContext, OperatorPlan, Registry, Result, Stream};
+use swiftwater_engine::{Error, NodeContext, OperatorPlan, Registry, Result, Stream};
 
 use super::pipeline::{Stage, maker};
+use super::projection::Item;
 use super::refusal::Refusal;
-use super::relation::{Feed, Named, Relation, as_column, column};
-use crate::query::{INPUT, Query};
+use super::relation::{Feed, Named, Relation, column};
+use crate::query::INPUT;
 
 /// The stages so far.
 pub(super) struct Builder<'a> {
@@ -30,9 +30,6 @@ pub(super) struct Builder<'a> {
     /// stages; `Err` where stages have different keys.
     keys: Result<BTreeMap<usize, Vec<String>>, ()>,
 }
-
-/// A column of a projection: the expression over columns of the rows, and its name.
-pub(super) type Item = (Expr, String);
 
 impl<'a> Builder<'a> {
     /// A builder that knows the inputs of the node as tables.
@@ -109,7 +106,8 @@ impl<'a> Builder<'a> {
         Error { message: format!("{} in {of}", error.message), ..error }
     }
 
-    fn push(
+    /// Adds a planned stage.
+    pub(super) fn push(
         &mut self,
         kind: &str,
         plan: OperatorPlan,
@@ -187,110 +185,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds a projection of the rows for which `filter` is true. Event time goes on as the item that
-    /// is its column, or as a column that cannot be named; so do `_op` and the key of rows that
-    /// replace earlier ones.
-    ///
-    /// # Errors
-    /// What the planner of expressions says; `SW0356` where rows that replace earlier ones lose their
-    /// key, are filtered, or get values that differ from time to time.
-    pub(super) fn project(
-        &mut self,
-        relation: &Relation,
-        mut items: Vec<Item>,
-        filter: Option<&Expr>,
-    ) -> Result<Relation> {
-        let named: Vec<String> = items.iter().map(|(_, name)| name.clone()).collect();
-        let stream = self.stream_after(relation, &mut items, filter)?;
-        let unchanged = items.len() == relation.schema.fields().len()
-            && items
-                .iter()
-                .zip(relation.schema.fields())
-                .all(|((expr, name), field)| name == field.name() && as_column(expr) == Some(name));
-        let origin = |(expr, name): &Item| {
-            Some((name.clone(), relation.origins.get(as_column(expr)?)?.clone()))
-        };
-        let origins: BTreeMap<_, _> = items.iter().filter_map(origin).collect();
-        let projected = if unchanged && filter.is_none() {
-            Relation { stream, origins, ..relation.clone() }
-        } else {
-            let plan = self.projection(relation, &items, filter)?;
-            let relation = self.push("select", plan, &[relation], origins)?;
-            Relation { stream, ..relation }
-        };
-        let table = relation.table();
-        let columns = named.into_iter().map(|name| Named {
-            table: table.to_owned(),
-            column: name.clone(),
-            name,
-        });
-        Ok(Relation {
-            columns: columns.collect(),
-            opened: None,
-            closed: relation.closed,
-            ..projected
-        })
-    }
-
-    fn projection(
-        &self,
-        relation: &Relation,
-        items: &[Item],
-        filter: Option<&Expr>,
-    ) -> Result<OperatorPlan> {
-        let items: Vec<String> =
-            items.iter().map(|(expr, name)| format!("{expr} AS {}", column(name))).collect();
-        let filter = filter.map(|f| format!(" WHERE {f}")).unwrap_or_default();
-        let text = format!("SELECT {} FROM {INPUT}{filter}", items.join(", "));
-        let query = Query::select(&text, INPUT, &relation.schema)?.into_plan();
-        if relation.stream.is_upsert() && !query.warnings.is_empty() {
-            let what =
-                "compute values that differ from time to time from rows that replace earlier ones";
-            let hint = "leave out functions such as random() and uuid()";
-            return Err(Refusal::Upserts.error(what, hint, self.text));
-        }
-        Ok(OperatorPlan { takes_upserts: true, ..query })
-    }
-
-    fn stream_after(
-        &self,
-        relation: &Relation,
-        items: &mut Vec<Item>,
-        filter: Option<&Expr>,
-    ) -> Result<Stream> {
-        let mut stream = Stream::append();
-        if let Some(time) = &relation.stream.event_time {
-            stream.event_time = Some(carried(items, time));
-        }
-        let Changes::Upsert { key } = &relation.stream.changes else {
-            return Ok(stream);
-        };
-        if filter.is_some() {
-            let what =
-                "filter rows that replace earlier ones: a row that no longer passes would stay";
-            let hint = "filter before the aggregate, or read the result with a filter";
-            return Err(Refusal::Upserts.error(what, hint, self.text));
-        }
-        let mut renamed = Vec::new();
-        for name in key {
-            let item = items.iter().find(|(expr, _)| as_column(expr) == Some(name));
-            let Some((_, new)) = item else {
-                let what = format!("leave out `{name}`, by which rows replace earlier ones");
-                let hint = "add it to the SELECT list";
-                return Err(Refusal::Upserts.error(what, hint, self.text));
-            };
-            renamed.push(new.clone());
-        }
-        items.push((column(OP_COLUMN), OP_COLUMN.to_owned()));
-        Ok(stream.upserting(renamed))
-    }
-
     /// The plan of the node whose result is `relation`.
     ///
     /// # Errors
     /// `SW0357` where stages of different keys should run on several tasks.
     pub(super) fn finish(mut self, relation: &Relation) -> Result<OperatorPlan> {
         let relation = &self.result(relation)?;
+        self.check_inputs()?;
         let stateful = self.stages.iter().any(|s| s.plan.stateful);
         let (key, input_keys) = self.placement()?;
         let late: Vec<SchemaRef> = self.stages.iter().filter_map(late_port).collect();
@@ -310,6 +211,19 @@ impl<'a> Builder<'a> {
                 Ok(plan.with_late_port(Arc::clone(first)))
             }
             _ => Ok(plan),
+        }
+    }
+
+    fn check_inputs(&self) -> Result<()> {
+        let read = |input| self.stages.iter().any(|s| s.inputs.contains(&Feed::Input(input)));
+        let names = self.cx.node.inputs.iter().take(self.cx.inputs.len());
+        match names.enumerate().find(|(input, _)| !read(*input)) {
+            None => Ok(()),
+            Some((_, name)) => {
+                let what = format!("find the input `{name}`, whose rows would be lost,");
+                let hint = "read it in FROM, or take it out of `inputs`";
+                Err(Refusal::Clause.error(what, hint, self.text))
+            }
         }
     }
 
@@ -358,20 +272,6 @@ impl Relation {
     pub(super) fn table(&self) -> &str {
         self.columns.first().map_or(INPUT, |c| c.table.as_str())
     }
-}
-
-/// The name under which the column goes on, as an item of its own where it is none yet.
-fn carried(items: &mut Vec<Item>, name: &str) -> String {
-    if let Some((_, new)) = items.iter().find(|(expr, _)| as_column(expr) == Some(name)) {
-        return new.clone();
-    }
-    let taken = |items: &[Item], name: &str| items.iter().any(|(_, n)| n == name);
-    let mut free = name.to_owned();
-    while taken(items, &free) {
-        free.insert(0, '_');
-    }
-    items.push((column(name), free.clone()));
-    free
 }
 
 fn late_port(stage: &Stage) -> Option<SchemaRef> {

@@ -5,8 +5,9 @@ use datafusion_sql::sqlparser::ast::{
 };
 use swiftwater_engine::{Error, Result};
 
-use super::builder::{Builder, Item};
+use super::builder::Builder;
 use super::joining::{Joined, Side};
+use super::projection::Item;
 use super::refusal::Refusal;
 use super::relation::{Named, Relation, column};
 use super::span;
@@ -161,7 +162,7 @@ impl Builder<'_> {
         let end = format!("{start} + INTERVAL '{size} microseconds'");
         let last = format!("{end} - INTERVAL '1 millisecond'");
         for (text, name) in [(start, BOUNDS[0]), (end, BOUNDS[1]), (last, WINDOW_TIME)] {
-            let text = format!("arrow_cast({text}, 'Timestamp(Millisecond, None)')");
+            let text = format!("CAST({text} AS TIMESTAMP(3))");
             items.push((parsed(&text)?, name.to_owned()));
         }
         let columns = relation.columns.clone();

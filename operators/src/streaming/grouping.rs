@@ -9,9 +9,10 @@ use datafusion_sql::sqlparser::ast::{
 use serde_json::{Map, Value, json};
 use swiftwater_engine::Result;
 
-use super::builder::{Builder, Item};
+use super::builder::Builder;
 use super::from::is_bound;
 use super::is_aggregate;
+use super::projection::Item;
 use super::refusal::Refusal;
 use super::relation::{Relation, Scope, as_column, column};
 use super::time_window::{BOUNDS, TimeWindow, WINDOW_TIME};

@@ -7,8 +7,9 @@ use datafusion_sql::sqlparser::ast::{
 use serde_json::json;
 use swiftwater_engine::{Changes, Result, Stream};
 
-use super::builder::{Builder, Item};
+use super::builder::Builder;
 use super::from::{conjunction, conjuncts};
+use super::projection::Item;
 use super::refusal::Refusal;
 use super::relation::{Named, Relation, Scope, as_column, column};
 use super::time_window::BOUNDS;

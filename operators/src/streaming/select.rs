@@ -6,8 +6,9 @@ use datafusion_sql::sqlparser::ast::{
 };
 use swiftwater_engine::{Error, Result};
 
-use super::builder::{Builder, Item};
+use super::builder::Builder;
 use super::from::{conjunction, conjuncts};
+use super::projection::Item;
 use super::refusal::Refusal;
 use super::relation::{Relation, Scope, column};
 use super::{contains, is_aggregate};

@@ -274,6 +274,7 @@ fn what_a_stream_cannot_do_is_refused_with_the_cure() {
             "b.price or a.price",
         ),
         ("SELECT 1 AS one FROM nobody, in0".to_owned(), 2, "SW0303", "in0"),
+        ("SELECT price FROM in0".to_owned(), 2, "SW0358", "`inputs`"),
     ] {
         let error = error(&text, inputs);
         assert_eq!(error.code, code, "{text}: {error}");
