@@ -61,3 +61,40 @@ fn every_snippet_of_the_operators_guide_plans() {
     }
     assert!(planned >= 9, "each operator has a snippet, found {planned}");
 }
+
+/// The sources and operators of all blocks as one topology.
+fn joined(blocks: &[&str]) -> String {
+    let (mut sources, mut operators, mut sinks) = (String::new(), String::new(), String::new());
+    let mut in_sources = false;
+    for line in blocks.iter().flat_map(|block| block.lines()) {
+        match line {
+            "sources:" => in_sources = true,
+            "operators:" => in_sources = false,
+            _ if in_sources => sources += &format!("{line}\n"),
+            _ => {
+                let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+                if let Some((name, _)) = name.and_then(|rest| rest.split_once(':')) {
+                    sinks += &format!("  to_{name}: {{input: {name}, blackhole: {{}}}}\n");
+                }
+                operators += &format!("{line}\n");
+            }
+        }
+    }
+    format!("name: guide\nsources:\n{sources}operators:\n{operators}sinks:\n{sinks}")
+}
+
+#[test]
+fn the_guide_to_joins_is_a_topology() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide/joins.md");
+    let guide = fs::read_to_string(path).unwrap();
+    let mut registry = Registry::new();
+    swiftwater_connectors::register(&mut registry);
+    swiftwater_operators::register(&mut registry);
+    let text = joined(&blocks(&guide));
+    let loaded = swiftwater_config::parse(&text, &registry.kinds(), &Nothing);
+    let loaded = loaded.unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let plan = Plan::new(loaded.topology, &registry).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    for kind in ["deduplicate", "lag", "top", "join"] {
+        assert!(plan.nodes.iter().any(|n| n.config.kind == kind), "the guide shows a `{kind}`");
+    }
+}

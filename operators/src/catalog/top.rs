@@ -74,12 +74,11 @@ impl OperatorOptions for TopOptions {
     const EXAMPLE: &'static str = r#"name: top_example
 sources:
   bids:
-    kafka: {brokers: "localhost:9092", topic: bids}
-    format: json
-    schema: {auction: int64, bidder: int64, price: int64, date_time: timestamp_ms, window_start: timestamp_ms, window_end: timestamp_ms}
+    generate: {preset: bids, rate: 1000, count: 5000}
     event_time: {column: date_time}
 operators:
-  best: {input: bids, top: {key: [auction], by: "price desc, date_time", n: 3, rank: place, window: true}}
+  sums: {input: bids, window: {tumbling: {size: 1s}, key: [bidder], aggregate: {bids: "count(*)"}}}
+  best: {input: sums, top: {by: "bids desc, bidder", n: 3, rank: place, window: true}}
 sinks:
   out: {input: best, stdout: {}}
 "#;
