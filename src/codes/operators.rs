@@ -26,7 +26,7 @@ pub(super) const CODES: &[Code] = &[
     (
         "SW0305",
         "An expression asks for what a stream cannot give row by row.",
-        "Aggregates, joins, DISTINCT, ORDER BY, window functions and subqueries look at several rows. The hint names the operator that does.",
+        "Aggregates, window functions and subqueries look at several rows. The hint names the operator that does; a query of a `sql` node can do more, see docs/guide/sql.md.",
     ),
     (
         "SW0306",
