@@ -113,7 +113,7 @@ impl RunningGroups {
     /// Gives the keys that changed.
     fn give(&mut self, out: &mut Output) -> Result<()> {
         self.give_at = None;
-        let changed = self.marks.changed().iter().copied();
+        let changed = self.marks.changed();
         let operation = |id| if self.marks.is_given(id) { UPDATE } else { INSERT };
         let rows: Vec<(Id, &'static str)> = changed.map(|id| (id, operation(id))).collect();
         self.emit(rows, out)?;

@@ -56,8 +56,8 @@ impl Groups {
     }
 
     /// The groups that changed since their row was given.
-    pub(crate) fn changed(&self) -> &[Group] {
-        self.marks.as_ref().map_or(&[], Marks::changed)
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Group> {
+        self.marks.iter().flat_map(Marks::changed)
     }
 
     /// Whether a row of the group was given.

@@ -10,6 +10,8 @@ use super::key_index::Group;
 const GIVEN: i8 = 1;
 /// The group changed since.
 const CHANGED: i8 = 2;
+/// The group is in the list of those that changed, whether or not it still counts.
+const LISTED: i8 = 4;
 
 /// A mark for each group.
 #[derive(Debug, Default)]
@@ -30,16 +32,22 @@ impl Marks {
     /// Takes note that groups changed.
     pub(crate) fn change(&mut self, groups: &[Group]) {
         for group in groups {
-            if let Some(mark) = self.at(*group).filter(|mark| **mark & CHANGED == 0) {
-                *mark |= CHANGED;
+            let Some(mark) = self.at(*group) else {
+                continue;
+            };
+            let listed = *mark & LISTED != 0;
+            *mark |= CHANGED | LISTED;
+            if !listed {
                 self.changed.push(*group);
             }
         }
     }
 
     /// The groups that changed since their row was given, in the order in which they did.
-    pub(crate) fn changed(&self) -> &[Group] {
-        &self.changed
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Group> {
+        let changed =
+            |group: &Group| self.marks.get(*group as usize).is_some_and(|mark| mark & CHANGED != 0);
+        self.changed.iter().copied().filter(changed)
     }
 
     /// Whether a row of the group was given.
@@ -49,26 +57,30 @@ impl Marks {
 
     /// Takes note that all that changed was given; returns it.
     pub(crate) fn give(&mut self) -> Vec<Group> {
-        let changed = std::mem::take(&mut self.changed);
-        for group in &changed {
-            if let Some(mark) = self.at(*group) {
-                *mark = GIVEN;
-            }
-        }
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.retain(|group| {
+            let Some(mark) = self.at(*group) else {
+                return false;
+            };
+            let counts = *mark & CHANGED != 0;
+            *mark = if counts { GIVEN } else { *mark & GIVEN };
+            counts
+        });
         changed
     }
 
     /// Forgets a group.
     pub(crate) fn forget(&mut self, group: Group) {
-        let mark = self.at(group).map(std::mem::take);
-        if mark.is_some_and(|mark| mark & CHANGED != 0) {
-            self.changed.retain(|changed| *changed != group);
+        if let Some(mark) = self.at(group) {
+            *mark &= LISTED;
         }
     }
 
     /// The marks of some groups as a column of the state.
     pub(crate) fn column(&self, groups: &[Group]) -> ArrayRef {
-        let mark = |group: &Group| self.marks.get(*group as usize).copied().unwrap_or_default();
+        let mark = |group: &Group| {
+            self.marks.get(*group as usize).map_or(0, |mark| mark & (GIVEN | CHANGED))
+        };
         Arc::new(Int8Array::from_iter_values(groups.iter().map(mark)))
     }
 
@@ -80,7 +92,7 @@ impl Marks {
         for (group, mark) in groups.iter().zip(marks.values()) {
             self.forget(*group);
             if let Some(place) = self.at(*group) {
-                *place = *mark & GIVEN;
+                *place |= *mark & GIVEN;
             }
             if mark & CHANGED != 0 {
                 self.change(&[*group]);

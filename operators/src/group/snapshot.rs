@@ -96,7 +96,7 @@ pub(super) fn restore(operator: &mut RunningGroups, delta: &TableDelta) -> Resul
         .filter_map(|(key, last)| operator.roster.place(key, last, true, plan.ttl))
         .collect();
     operator.marks.restore(&ids, rows.column(first + 2));
-    if !operator.marks.changed().is_empty() {
+    if operator.marks.changed().next().is_some() {
         operator.give_at.get_or_insert(Timestamp(0));
     }
     let states = rows.columns().iter().skip(first + 3).cloned().collect();

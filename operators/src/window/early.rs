@@ -18,7 +18,7 @@ pub(super) fn give(operator: &mut SlicedWindows, out: &mut Output) -> Result<()>
         let mut keys: Option<KeyIndex> = None;
         for (_, groups) in operator.slices.range(window.start..window.end) {
             let keys = keys.get_or_insert_with(|| KeyIndex::empty_like(groups.index()));
-            keys.absorb(groups.index(), groups.changed().iter().copied());
+            keys.absorb(groups.index(), groups.changed());
         }
         let Some(keys) = keys.filter(|keys| keys.len() > 0) else {
             continue;

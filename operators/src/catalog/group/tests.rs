@@ -1,7 +1,10 @@
 //! Running aggregates as users see them.
 
+use std::collections::BTreeMap;
 use std::time::Duration as Span;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde_json::json;
 use swiftwater_engine::testing::{Harness, rows};
 use swiftwater_engine::{Timestamp, stream};
@@ -122,5 +125,89 @@ fn mistakes_are_named() {
         let error = planned.err().expect("a mistake");
         assert_eq!(error.code, code, "{options}: {error}");
         assert!(error.to_string().contains(words), "{options}: {error}");
+    }
+}
+
+/// One thing that happens to a group.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A batch of keys and prices.
+    Rows(Vec<(Option<i64>, i64)>),
+    /// Time passes, and what changed is given.
+    Tick,
+    /// An epoch ends.
+    Seal,
+    /// All since the last epoch is lost, and comes again.
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let key = prop_oneof![9 => (0..7_i64).prop_map(Some), 1 => Just(None)];
+    let step = prop_oneof![
+        4 => vec((key, -5..9_i64), 0..9).prop_map(Step::Rows),
+        2 => Just(Step::Tick),
+        2 => Just(Step::Seal),
+        1 => Just(Step::Crash),
+    ];
+    vec(step, 1..40)
+}
+
+/// What a reader knows who follows `_op`, as text.
+fn follow(shown: &mut BTreeMap<String, (i64, i64)>, given: &[Value]) {
+    for row in given {
+        let (key, n, total) = (row["bidder"].to_string(), &row["n"], &row["total"]);
+        let before = shown.insert(key, (n.as_i64().unwrap(), total.as_i64().unwrap()));
+        let operation = if before.is_some() { "update" } else { "insert" };
+        assert_eq!(row["_op"], operation, "{row}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn groups_equal_a_map_of_sums(steps in steps()) {
+        let options = json!({"key": ["bidder"], "every": "1s",
+            "aggregate": {"n": "count(*)", "total": "sum(price)"}});
+        let mut harness = Harness::new::<GroupOptions>(options, &columns());
+        let mut sums: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        let (mut certain, mut shown) = (BTreeMap::new(), BTreeMap::new());
+        let (mut deltas, mut since) = (Vec::new(), Vec::new());
+        let run = |harness: &mut Harness, step: &Step| match step {
+            Step::Rows(rows) => {
+                let rows = rows.iter().map(|(bidder, price)| json!({"bidder": bidder, "price": price}));
+                harness.push(&rows.collect());
+            }
+            _ => {
+                harness.advance(Span::from_secs(1)).fire_timers().unwrap();
+            }
+        };
+        for step in steps.into_iter().chain([Step::Tick]) {
+            match &step {
+                Step::Seal => {
+                    deltas.extend(harness.seal().unwrap());
+                    since.clear();
+                    certain = BTreeMap::clone(&shown);
+                }
+                Step::Crash => {
+                    harness.crash_and_restore(&deltas, None).unwrap();
+                    shown = BTreeMap::clone(&certain);
+                    for step in &since {
+                        run(&mut harness, step);
+                        follow(&mut shown, &harness.take_rows(0));
+                    }
+                }
+                other => {
+                    if let Step::Rows(rows) = other {
+                        for (bidder, price) in rows {
+                            let sum = sums.entry(json!(bidder).to_string()).or_default();
+                            *sum = (sum.0 + 1, sum.1 + price);
+                        }
+                    }
+                    since.push(other.clone());
+                    run(&mut harness, other);
+                    follow(&mut shown, &harness.take_rows(0));
+                }
+            }
+        }
+        prop_assert_eq!(shown, sums);
     }
 }
