@@ -55,6 +55,8 @@ pub(super) struct Book {
     free: Vec<Id>,
     /// The first session of each key.
     heads: Vec<Id>,
+    /// Number of keys that have sessions.
+    keys: usize,
     /// Key and start of stored sessions that are gone or start elsewhere.
     pub(super) deleted: Vec<(Group, i64)>,
 }
@@ -101,9 +103,9 @@ impl Book {
         })
     }
 
-    /// Whether a key has sessions.
-    pub(super) fn has(&self, key: Group) -> bool {
-        self.heads.get(key as usize).is_some_and(|head| *head != NONE)
+    /// Number of keys that have sessions.
+    pub(super) const fn keys(&self) -> usize {
+        self.keys
     }
 
     /// All sessions that are there.
@@ -189,6 +191,7 @@ impl Book {
             return id;
         };
         let next = std::mem::replace(head, id);
+        self.keys += usize::from(next == NONE);
         let session = Session {
             key,
             start,
@@ -222,6 +225,7 @@ impl Book {
             None => {
                 if let Some(head) = self.heads.get_mut(key as usize) {
                     *head = next;
+                    self.keys -= usize::from(next == NONE);
                 }
             }
         }

@@ -205,9 +205,7 @@ impl SessionWindows {
         let Some(index) = &self.keys else {
             return;
         };
-        let count = u32::try_from(index.len()).unwrap_or(u32::MAX);
-        let live = (0..count).filter(|key| self.book.has(*key)).count();
-        if index.len() <= 2 * live + BEARABLE {
+        if index.len() <= 2 * self.book.keys() + BEARABLE {
             return;
         }
         let mut fresh = KeyIndex::empty_like(index);
