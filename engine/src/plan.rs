@@ -1,6 +1,8 @@
 //! From a topology file to a graph that can run: every node planned against the columns that flow
 //! into it, every expression checked, nodes placed on tasks and memory shared out.
 
+mod guarantee;
+mod partitioning;
 mod placement;
 mod streams;
 
@@ -9,13 +11,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use swiftwater_config::{
-    Diagnostic, Diagnostics, Guarantee, NodeConfig, OnError, PortRef, Role, Severity,
-    TopologyConfig,
+    Diagnostic, Diagnostics, NodeConfig, OnError, PortRef, Role, Severity, TopologyConfig,
 };
 
 use crate::dead_letter;
 use crate::error::Error;
-use crate::kind::{CommitPointPlan, LATE_PORT, NodeContext, OperatorPlan, SinkPlan, SourcePlan};
+use crate::kind::{LATE_PORT, NodeContext, OperatorPlan, SinkPlan, SourcePlan};
 use crate::memory::MemoryPlan;
 use crate::registry::Registry;
 use crate::stream::Stream;
@@ -150,49 +151,6 @@ impl Plan {
         self.nodes.iter().find(|n| n.name() == name)
     }
 
-    /// What each input of a node is beyond its columns; a sink sees its inputs as one.
-    #[must_use]
-    pub fn input_streams(&self, node: &PlannedNode) -> Vec<Stream> {
-        let count = if node.config.role == Role::Sink { 1 } else { node.inputs.len() };
-        streams::of_inputs(&self.nodes, &node.inputs, count.min(node.inputs.len()))
-    }
-
-    /// Whether any node keeps state.
-    #[must_use]
-    pub fn is_stateful(&self) -> bool {
-        self.nodes.iter().any(|n| matches!(&n.planned, Planned::Operator(o) if o.stateful))
-    }
-
-    /// Whether nothing may be seen twice.
-    #[must_use]
-    pub fn is_exactly_once(&self) -> bool {
-        self.config.guarantee == Guarantee::ExactlyOnce
-    }
-
-    /// Whether epochs are kept in the object store: what state and `exactly_once` rest on.
-    #[must_use]
-    pub fn has_snapshots(&self) -> bool {
-        self.is_stateful() || self.is_exactly_once()
-    }
-
-    /// The external system in which epochs are committed; `None` where it is the object store of
-    /// the snapshots: that of a sink before that of a source, because outputs must be in it.
-    #[must_use]
-    pub fn commit_point(&self) -> Option<&CommitPointPlan> {
-        if !self.is_exactly_once() {
-            return None;
-        }
-        let sinks = self.nodes.iter().filter_map(|n| match &n.planned {
-            Planned::Sink(sink) => sink.commit_point.as_ref(),
-            _ => None,
-        });
-        let sources = self.nodes.iter().filter_map(|n| match &n.planned {
-            Planned::Source(source) => source.commit_point.as_ref(),
-            _ => None,
-        });
-        sinks.chain(sources).next()
-    }
-
     /// Whether every source comes to an end by itself.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
@@ -320,42 +278,6 @@ impl<'a> Planner<'a> {
         match planned {
             Planned::Sink(_) => 1,
             _ => node.parallelism.or(inherited).unwrap_or(1).max(1),
-        }
-    }
-
-    fn check_partitioning(&mut self, node: &NodeConfig, inputs: &[InputEdge], parallelism: usize) {
-        if node.role == Role::Sink && node.parallelism.is_some_and(|p| p > 1) {
-            let message = "a sink runs on one task";
-            self.found.push(Diagnostic::error(
-                "SW0206",
-                format!("{}/parallelism", node.pointer),
-                message,
-            ));
-        }
-        for input in inputs {
-            let Some(schema) = self.schema_of(*input) else {
-                continue;
-            };
-            for column in &node.partition_by {
-                if schema.column_with_name(column).is_none() {
-                    let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-                    self.found.push(
-                        Diagnostic::error(
-                            "SW0301",
-                            format!("{}/partition_by", node.pointer),
-                            format!("unknown column `{column}`"),
-                        )
-                        .with_hint(format!("columns: {}", names.join(", "))),
-                    );
-                }
-            }
-        }
-        if !node.partition_by.is_empty() && parallelism == 1 {
-            let message = "`partition_by` has no effect with one task";
-            self.found.push(
-                Diagnostic::warning("SW0207", format!("{}/partition_by", node.pointer), message)
-                    .with_hint("set `parallelism` above 1"),
-            );
         }
     }
 

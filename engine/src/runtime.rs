@@ -8,6 +8,7 @@ mod edge;
 mod epochs;
 mod exchange;
 mod fan_in;
+mod kept_epochs;
 mod late;
 mod merger;
 mod operator_task;

@@ -58,6 +58,11 @@ struct Attempt {
     sparse: bool,
 }
 
+/// What stands above the file of a join.
+const JOIN: &str = "\
+# A join takes two streams, and its columns go by theirs: this is its example. Put your own sources
+# and sinks in the place of these; `swiftwater create` writes them with every option.";
+
 /// The plainest file comes first; the first that passes `check` is taken.
 const ATTEMPTS: [Attempt; 4] = [
     Attempt { widened: false, sparse: false },
@@ -70,6 +75,12 @@ const ATTEMPTS: [Attempt; 4] = [
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit> {
     let loader = Loader::with(Box::new(NoVariables));
     let manuals = resolve(loader.registry(), &arguments.kinds)?;
+    if let Some(join) = manuals.iter().find(|m| m.kind == "join") {
+        // Its two inputs have columns of their own: only people can choose them.
+        terminal.line(JOIN)?;
+        terminal.text(join.example)?;
+        return Ok(Exit::Finished);
+    }
     let mut examples: BTreeMap<&str, Plan> = BTreeMap::new();
     for example in manuals.iter().map(|m| m.example).chain([BIDS]) {
         let checked = loader

@@ -107,7 +107,7 @@ sinks:
         };
         let items = texts.iter().map(|text| Ok((expression::item(text)?, text.as_str())));
         let items: Vec<(SelectItem, &str)> = items.collect::<Result<_>>()?;
-        Ok(Query::columns(items, &input)?.into_plan())
+        Ok(Query::columns(items, &input)?.into_plan(&input, &cx.stream(0)))
     }
 }
 

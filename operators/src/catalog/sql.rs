@@ -58,7 +58,7 @@ sinks:
         }
         let input = cx.input()?;
         let node = cx.node.inputs.first().map_or("", |input| input.node.as_str());
-        Ok(Query::select(&self.0, node, &input)?.into_plan())
+        Ok(Query::select(&self.0, node, &input)?.into_plan(&input, &cx.stream(0)))
     }
 }
 

@@ -74,7 +74,8 @@ impl Builder<'_> {
             items.iter().map(|(expr, name)| format!("{expr} AS {}", column(name))).collect();
         let filter = filter.map(|f| format!(" WHERE {f}")).unwrap_or_default();
         let text = format!("SELECT {} FROM {INPUT}{filter}", items.join(", "));
-        let query = Query::select(&text, INPUT, &relation.schema)?.into_plan();
+        let query = Query::select(&text, INPUT, &relation.schema)?
+            .into_plan(&relation.schema, &Stream::append());
         if relation.stream.is_upsert() && !query.warnings.is_empty() {
             let what =
                 "compute values that differ from time to time from rows that replace earlier ones";

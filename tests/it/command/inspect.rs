@@ -30,9 +30,13 @@ fn options_say_their_default_and_their_meaning() {
     for kind in listed.as_array().unwrap() {
         let name = kind["name"].as_str().unwrap();
         let page = call(&["describe", name]).stdout;
-        let lines = page.lines().filter(|l| l.trim_start().starts_with("- **"));
-        silent
-            .extend(lines.filter(|l| l.trim_end().ends_with("):")).map(|l| format!("{name}: {l}")));
+        // A long head of an option has its text on the next line.
+        let ends = |l: &str| l.trim().is_empty() || l.trim_start().starts_with("- **");
+        let next = page.lines().skip(1).chain([""]);
+        let lines = page.lines().zip(next).filter(|(l, next)| {
+            l.trim_start().starts_with("- **") && l.trim_end().ends_with("):") && ends(next)
+        });
+        silent.extend(lines.map(|(l, _)| format!("{name}: {l}")));
     }
     assert!(silent.is_empty(), "options without a word on them:\n{}", silent.join("\n"));
 }
