@@ -1,24 +1,33 @@
 //! Connections that break, servers that refuse, and lines that are encrypted.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
 use swiftwater_engine::{ErrorKind, ExactlyOnce, Stream};
 
 use crate::database::{Database, numbers, open, try_open, until_done, url, write};
 
-/// Ends sessions of this product that work on the schema's tables, over and over.
-fn disturb(schema: &str, stop: &AtomicBool) -> i64 {
+/// Ends sessions of this product that work on the schema's tables, each time after at least one call
+/// has got through, and whatever is under way then.
+fn disturb(schema: &str, calls: &AtomicU64, stop: &AtomicBool) -> i64 {
     let database = Database::new("disturber");
-    let mut ended = 0;
+    let (mut ended, mut seen) = (0, 0);
     while !stop.load(Ordering::Acquire) {
+        let done = calls.load(Ordering::Acquire);
+        if done == seen {
+            std::thread::yield_now();
+            continue;
+        }
         let end = format!(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'swiftwater%' \
              AND query LIKE '%{schema}%' AND pid <> pg_backend_pid()"
         );
-        ended += database.number(&end);
-        std::thread::yield_now();
+        let now = database.number(&end);
+        if now > 0 {
+            seen = done;
+        }
+        ended += now;
     }
     ended
 }
@@ -35,18 +44,22 @@ fn a_connection_that_breaks_in_the_middle_costs_no_row_and_doubles_none() {
             let exactly_once = exactly_once.then(ExactlyOnce::default);
             try_open(&options, &schema, Stream::append(), exactly_once)
         });
-        let stop = AtomicBool::new(false);
+        let (calls, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        let call = || calls.fetch_add(1, Ordering::AcqRel);
         let ended = std::thread::scope(|scope| {
-            let disturber = scope.spawn(|| disturb(&database.schema, &stop));
+            let disturber = scope.spawn(|| disturb(&database.schema, &calls, &stop));
             let mut sequence = 0;
             for epoch in 1..=12 {
                 let from = i64::try_from(epoch - 1).unwrap() * 100;
                 for n in (from..from + 100).step_by(20) {
                     assert!(write(sink.as_mut(), &mut sequence, &numbers(n..n + 20)).is_empty());
+                    call();
                 }
                 if exactly_once {
                     let staged = until_done(|| sink.stage(epoch));
+                    call();
                     until_done(|| sink.finalise(epoch, &staged));
+                    call();
                 }
             }
             stop.store(true, Ordering::Release);
