@@ -182,7 +182,8 @@ fn the_first_rows_of_a_key_and_the_newest() {
     assert_eq!(stream.changes, Changes::Upsert { key: vec!["auction".into(), "n".into()] });
     sql.push(&json!([bid(1, 1, 10, 1), bid(1, 1, 30, 2), bid(1, 1, 5, 3)]));
     sql.expect(&json!([
-        {"auction": 1, "price": 30, "n": 1, "_op": "insert"},
+        {"auction": 1, "price": 10, "n": 1, "_op": "insert"},
+        {"auction": 1, "price": 30, "n": 1, "_op": "update"},
         {"auction": 1, "price": 10, "n": 2, "_op": "insert"},
     ]));
     let text = "SELECT bidder, price FROM (SELECT bidder, price, ROW_NUMBER() OVER (PARTITION BY \
@@ -214,8 +215,11 @@ fn running_aggregates_replace_each_other() {
     sql.push(&json!([bid(1, 1, 1, 1)]));
     sql.push(&json!([bid(1, 1, 1, 2)]));
     sql.end().unwrap();
-    let last = sql.take_rows(0).pop().unwrap();
-    assert_eq!(last, json!({"n": 2, "auction": 1, "_op": "update"}));
+    // Changes that come together may be one row.
+    let found = sql.take_rows(0);
+    assert_eq!(found[0]["_op"], "insert");
+    let last = found.last().unwrap();
+    assert_eq!((&last["n"], &last["auction"]), (&json!(2), &json!(1)));
 }
 
 #[test]
