@@ -72,9 +72,12 @@ pub(super) const fn passes(code: Code) -> bool {
 /// What ends a run that then goes on from its last commit: trying to write the same rows again would
 /// put them into a transaction that is lost.
 pub(super) fn restarting(error: Error) -> Error {
-    if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::State)
-        && !matches!(error.code, FENCED | GOES_ON)
-    {
+    let stands = match error.kind {
+        ErrorKind::Unavailable => false,
+        ErrorKind::State => matches!(error.code, FENCED | GOES_ON),
+        ErrorKind::Config | ErrorKind::Data | ErrorKind::Bug => true,
+    };
+    if !stands {
         return Error::state(GOES_ON, format!("write in a transaction: {}", error.message));
     }
     error
