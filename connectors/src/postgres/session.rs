@@ -104,22 +104,35 @@ impl Session {
         let Some(direct) = &self.direct else {
             return Err(Error::bug("write to a table before it was prepared"));
         };
-        let Some(merge) = &direct.merge else {
-            return self.copy(&direct.copy, rows, what).await;
-        };
-        self.run("BEGIN", what).await?;
-        let merged = async {
+        let written = async {
             self.copy(&direct.copy, rows, what).await?;
-            self.client.execute(merge, &[]).await.map_err(|e| told(what, e))?;
-            self.run("COMMIT", what).await
-        };
-        match merged.await {
-            Err(error) if error.kind == ErrorKind::Data => {
-                self.run("ROLLBACK", what).await?;
-                Err(error)
+            if let Some(merge) = &direct.merge {
+                self.client.execute(merge, &[]).await.map_err(|e| told(what, e))?;
             }
-            merged => merged,
+            Ok(())
+        };
+        self.transact(what, written).await
+    }
+
+    /// Does work in a transaction, and returns when it is committed. A statement by itself would not
+    /// do: the server reports a prepared statement as complete before it commits.
+    ///
+    /// # Errors
+    /// Those of the work, which is then undone; `Unavailable` where it may or may not have happened.
+    pub(super) async fn transact(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        self.run("BEGIN", what).await?;
+        let done = match work.await {
+            Ok(()) => self.run("COMMIT", what).await,
+            failed => failed,
+        };
+        if matches!(&done, Err(e) if e.kind == ErrorKind::Data) {
+            self.run("ROLLBACK", what).await?;
         }
+        done
     }
 
     /// Copies rows in.

@@ -240,19 +240,24 @@ impl Staging {
         let numbers = [self.run, self.part, number(sequence)];
         let rows =
             encode(records, &session.copied, &Extra { numbers: &numbers, row_numbers: true })?;
-        if self.uncertain == Some(sequence) {
-            let sql = format!(
-                "DELETE FROM {} WHERE {RUN} = $1 AND {PART} = $2 AND {BATCH} = $3",
-                self.rows_table
-            );
-            let [run, part, batch] = &numbers;
-            session.client.execute(&sql, &[run, part, batch]).await.map_err(|e| told(what, e))?;
-        }
         let Some(copy) = &self.copy else {
             return Err(Error::bug("stage rows before the tables were prepared"));
         };
+        let again = self.uncertain == Some(sequence);
+        let copied = async {
+            if again {
+                let sql = format!(
+                    "DELETE FROM {} WHERE {RUN} = $1 AND {PART} = $2 AND {BATCH} = $3",
+                    self.rows_table
+                );
+                let [run, part, batch] = &numbers;
+                let deleted = session.client.execute(&sql, &[run, part, batch]).await;
+                deleted.map_err(|e| told(what, e))?;
+            }
+            session.copy(copy, rows, what).await
+        };
         self.uncertain = Some(sequence);
-        let copied = session.copy(copy, rows, what).await;
+        let copied = session.transact(what, copied).await;
         // A refusal of the server's is a certain outcome.
         if !matches!(&copied, Err(e) if e.kind == swiftwater_engine::ErrorKind::Unavailable) {
             self.uncertain = None;

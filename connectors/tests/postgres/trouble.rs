@@ -32,6 +32,15 @@ fn disturb(schema: &str, calls: &AtomicU64, stop: &AtomicBool) -> i64 {
     ended
 }
 
+/// Stops the disturber also where the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn a_connection_that_breaks_in_the_middle_costs_no_row_and_doubles_none() {
     for exactly_once in [true, false] {
@@ -48,6 +57,7 @@ fn a_connection_that_breaks_in_the_middle_costs_no_row_and_doubles_none() {
         let call = || calls.fetch_add(1, Ordering::AcqRel);
         let ended = std::thread::scope(|scope| {
             let disturber = scope.spawn(|| disturb(&database.schema, &calls, &stop));
+            let stopping = Stop(&stop);
             let mut sequence = 0;
             for epoch in 1..=12 {
                 let from = i64::try_from(epoch - 1).unwrap() * 100;
@@ -62,7 +72,7 @@ fn a_connection_that_breaks_in_the_middle_costs_no_row_and_doubles_none() {
                     call();
                 }
             }
-            stop.store(true, Ordering::Release);
+            drop(stopping);
             disturber.join().unwrap()
         });
         assert!(ended > 3, "{ended} sessions were ended");
