@@ -81,6 +81,7 @@ pub(super) fn restore(operator: &mut RunningGroups, delta: &TableDelta) -> Resul
         operator.passed = operator.passed.max(Some(below - 1));
         operator.sealed = operator.passed;
     }
+    forget_gone(operator);
     let first = plan.key.fields().len();
     let rows = live(operator, &delta.rows, first + 1)?;
     if rows.num_rows() == 0 {
@@ -101,6 +102,19 @@ pub(super) fn restore(operator: &mut RunningGroups, delta: &TableDelta) -> Resul
     }
     let states = rows.columns().iter().skip(first + 3).cloned().collect();
     operator.accumulated.restore(ids, states)
+}
+
+/// Forgets keys of earlier parts that had expired when this one was sealed.
+fn forget_gone(operator: &mut RunningGroups) {
+    let (Some(passed), Some(ttl)) = (operator.passed, operator.plan.ttl) else {
+        return;
+    };
+    let gone = operator.roster.expired(passed, ttl);
+    operator.accumulated.forget(&gone);
+    for id in gone {
+        operator.marks.forget(id);
+        operator.roster.close(id);
+    }
 }
 
 /// The rows that have not expired.

@@ -111,7 +111,24 @@ pub(super) fn restore(operator: &mut SessionWindows, delta: &TableDelta) -> Resu
             }
         }
     }
-    add_rows(operator, &delta.rows)
+    add_rows(operator, &delta.rows)?;
+    forget_gone(operator);
+    Ok(())
+}
+
+/// Forgets sessions of earlier parts that were over when this one was sealed.
+fn forget_gone(operator: &mut SessionWindows) {
+    let Some(passed) = operator.passed else {
+        return;
+    };
+    let lateness = operator.plan.lateness;
+    let sessions = operator.book.iter();
+    let gone: Vec<Group> = sessions
+        .filter(|(_, session)| session.end - 1 + lateness <= passed)
+        .map(|(id, _)| id)
+        .collect();
+    operator.accumulated.forget(&gone);
+    gone.into_iter().for_each(|id| operator.book.close(id));
 }
 
 /// The numbers of the keys in the first columns.
