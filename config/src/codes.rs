@@ -157,11 +157,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "The topology has no source or no sink.",
         "Add a node under `sources:` and one under `sinks:`.",
     ),
-    (
-        "SW0219",
-        "Epochs of an exactly-once topology are shorter than suits one of its sinks (warning).",
-        "Set a longer `checkpoint.interval`; rows are seen downstream once their epoch is committed.",
-    ),
 ];
 
 /// The meaning and the cure of a code.

@@ -4,6 +4,11 @@ use super::Code;
 
 pub(super) const CODES: &[Code] = &[
     (
+        "SW0219",
+        "Epochs of an exactly-once topology are shorter than suits one of its sinks (warning).",
+        "Set a longer `checkpoint.interval`; rows are seen downstream once their epoch is committed.",
+    ),
+    (
         "SW0220",
         "Rows that replace earlier ones flow into a node that takes each row for itself.",
         "Results that are corrected later, such as early results of a window, need a sink that knows keys (`kafka` with `key`, `postgres`, `redis`). Or let the operator before give final results only.",

@@ -15,8 +15,9 @@ use swiftwater_engine::{
 };
 
 use super::client::not_created;
+use super::context::Consumer;
 use super::faults;
-use super::ffi::{Marked, Pipe, Trouble};
+use super::ffi::{Marked, Pipe, Trouble, committed};
 use super::terms::{Seat, Terms};
 use super::transaction::Transaction;
 
@@ -62,6 +63,18 @@ fn split(label: &str) -> Option<(&str, i32)> {
 }
 
 impl KafkaCommitPoint {
+    /// A consumer of the group of the epochs that never joins it.
+    fn reader(&self, brokers: &str) -> Result<Consumer> {
+        let settings = [
+            ("client.id", self.terms.id.clone()),
+            ("group.id", self.terms.id.clone()),
+            ("enable.auto.commit", "false".to_owned()),
+        ];
+        let config = self.terms.connection.configure(brokers, &settings)?;
+        let context = self.terms.connection.context("commit");
+        config.create_with_context(context).map_err(|e| not_created(&e))
+    }
+
     fn not_read(&self, trouble: &Trouble) -> Error {
         let id = &self.terms.id;
         let what = format!("read the last epoch of the group `{id}`: {}", trouble.reason);
@@ -127,10 +140,10 @@ impl CommitPoint for KafkaCommitPoint {
         let context = self.terms.connection.context("commit");
         let pipe = Pipe::new(&config, context).map_err(|e| not_created(&e))?;
         let transaction = Transaction::start(pipe, self.terms.clone(), &brokers, START)?;
-        let marked = transaction.pipe.committed(&self.terms.id, OFFSETS);
-        let committed = last(marked.map_err(|trouble| self.not_read(&trouble))?);
+        let marked = committed(&self.reader(&brokers)?, &self.terms.id, OFFSETS);
+        let newest = last(marked.map_err(|trouble| self.not_read(&trouble))?);
         self.seat.install(Some(Arc::new(transaction)));
-        Ok(committed)
+        Ok(newest)
     }
 
     fn commit(&self, committed: &Committed, positions: &[(String, Position)]) -> Result<()> {

@@ -15,7 +15,7 @@ mod transaction;
 pub(super) use consume::{DataQueue, Message, Messages};
 pub(super) use pipe::{Delivered, Pipe};
 pub(super) use produce::{Outbox, Producer, Single};
-pub(super) use transaction::{Marked, Trouble};
+pub(super) use transaction::{Marked, Trouble, committed};
 
 use std::ffi::{CStr, CString, c_char, c_void};
 

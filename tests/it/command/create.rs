@@ -40,7 +40,8 @@ fn every_kind_alone_makes_a_file_that_passes() {
 
 #[test]
 fn every_operator_stands_between_kafka_and_every_sink() {
-    for operator in names("operator") {
+    // Rows of a `group` replace earlier ones: only a sink with its very key takes them.
+    for operator in names("operator").into_iter().filter(|name| name != "group") {
         let (_, checked) = created(&["kafka", &operator, "kafka"]);
         assert_eq!(checked.code, 0, "{operator}: {}", checked.stdout);
     }
@@ -57,6 +58,10 @@ fn every_option_is_there_with_its_meaning() {
     for kind in listed.as_array().unwrap().iter().filter(|k| k["role"] != "format") {
         let Some(options) = kind["options"]["properties"].as_object() else { continue };
         let name = kind["name"].as_str().unwrap();
+        // Only people can choose the columns of its two inputs: it is shown by its example.
+        if name == "join" {
+            continue;
+        }
         let arguments: &[&str] = if kind["role"] == "sink" { &["generate", name] } else { &[name] };
         let (written, _) = created(arguments);
         for option in options.keys() {

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use rdkafka::bindings as c;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
+use rdkafka::consumer::Consumer as _;
+
+use super::super::context::Consumer;
 use super::{NO_ERROR, Pipe, text};
 
 /// An offset of a group with the text that was committed beside it.
@@ -129,41 +132,42 @@ impl Pipe {
             sent
         }
     }
+}
 
-    /// All offsets that `group` has committed, in whatever topics; an offset that an open
-    /// transaction is about to change is an error.
-    pub(in crate::kafka) fn committed(
-        &self,
-        group: &str,
-        wait: Duration,
-    ) -> Result<Vec<Marked>, Trouble> {
-        let deadline = Instant::now() + wait;
-        let invalid = |_| Trouble::of(Code::InvalidArgument, "a name with a null byte");
-        let group = CString::new(group).map_err(invalid)?;
-        // SAFETY: everything made here is destroyed once, results before the event they belong to.
-        unsafe {
-            let rk = self.client().native_ptr();
-            let queue = c::rd_kafka_queue_new(rk);
-            let options = c::rd_kafka_AdminOptions_new(
-                rk,
-                c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
-            );
-            c::rd_kafka_AdminOptions_set_request_timeout(options, millis(wait), ptr::null_mut(), 0);
-            let stable = told(c::rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
-            let mut ask = c::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), ptr::null());
-            c::rd_kafka_ListConsumerGroupOffsets(rk, &mut ask, 1, options, queue);
-            let left = deadline.saturating_duration_since(Instant::now());
-            // The request times out by itself; a moment more lets its answer come.
-            let event = c::rd_kafka_queue_poll(queue, millis(left + Duration::from_secs(1)));
-            let found = stable.and_then(|()| offsets_in(event));
-            if !event.is_null() {
-                c::rd_kafka_event_destroy(event);
-            }
-            c::rd_kafka_ListConsumerGroupOffsets_destroy(ask);
-            c::rd_kafka_AdminOptions_destroy(options);
-            c::rd_kafka_queue_destroy(queue);
-            found
+/// All offsets that `group` has committed, in whatever topics; an offset that an open
+/// transaction is about to change is an error. It is asked through a consumer of that group: the client
+/// of a producer crashes where the group's coordinator has moved (librdkafka 2.12.1).
+pub(in crate::kafka) fn committed(
+    consumer: &Consumer,
+    group: &str,
+    wait: Duration,
+) -> Result<Vec<Marked>, Trouble> {
+    let deadline = Instant::now() + wait;
+    let invalid = |_| Trouble::of(Code::InvalidArgument, "a name with a null byte");
+    let group = CString::new(group).map_err(invalid)?;
+    // SAFETY: everything made here is destroyed once, results before the event they belong to.
+    unsafe {
+        let rk = consumer.client().native_ptr();
+        let queue = c::rd_kafka_queue_new(rk);
+        let options = c::rd_kafka_AdminOptions_new(
+            rk,
+            c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+        );
+        c::rd_kafka_AdminOptions_set_request_timeout(options, millis(wait), ptr::null_mut(), 0);
+        let stable = told(c::rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
+        let mut ask = c::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), ptr::null());
+        c::rd_kafka_ListConsumerGroupOffsets(rk, &mut ask, 1, options, queue);
+        let left = deadline.saturating_duration_since(Instant::now());
+        // The request times out by itself; a moment more lets its answer come.
+        let event = c::rd_kafka_queue_poll(queue, millis(left + Duration::from_secs(1)));
+        let found = stable.and_then(|()| offsets_in(event));
+        if !event.is_null() {
+            c::rd_kafka_event_destroy(event);
         }
+        c::rd_kafka_ListConsumerGroupOffsets_destroy(ask);
+        c::rd_kafka_AdminOptions_destroy(options);
+        c::rd_kafka_queue_destroy(queue);
+        found
     }
 }
 
