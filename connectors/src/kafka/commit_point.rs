@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 use swiftwater_engine::{
@@ -24,6 +24,11 @@ use super::transaction::Transaction;
 /// Longest wait for earlier processes to be shut out, and for offsets.
 const START: Duration = Duration::from_secs(30);
 const OFFSETS: Duration = Duration::from_secs(10);
+/// Pause before the group of the epochs is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Words of librdkafka for a coordinator that is on its way. Its code does not tell: it says that the
+/// answer could not be read.
+const MOVING: [&str; 3] = ["Not coordinator", "oordinator load", "oordinator not available"];
 /// What brokers keep beside an offset, unless they are told otherwise.
 const METADATA_BYTES: usize = 4096;
 
@@ -63,6 +68,21 @@ fn split(label: &str) -> Option<(&str, i32)> {
 }
 
 impl KafkaCommitPoint {
+    /// The offsets of the group of the epochs. While its coordinator moves or loads it is asked again.
+    fn marked(&self, brokers: &str) -> Result<Result<Vec<Marked>, Trouble>> {
+        let started = Instant::now();
+        loop {
+            let answer = committed(&self.reader(brokers)?, &self.terms.id, OFFSETS);
+            let passes = |t: &Trouble| MOVING.iter().any(|word| t.reason.contains(word));
+            match answer {
+                Err(trouble) if passes(&trouble) && started.elapsed() < OFFSETS => {
+                    std::thread::sleep(AGAIN);
+                }
+                answer => return Ok(answer),
+            }
+        }
+    }
+
     /// A consumer of the group of the epochs that never joins it.
     fn reader(&self, brokers: &str) -> Result<Consumer> {
         let settings = [
@@ -140,7 +160,7 @@ impl CommitPoint for KafkaCommitPoint {
         let context = self.terms.connection.context("commit");
         let pipe = Pipe::new(&config, context).map_err(|e| not_created(&e))?;
         let transaction = Transaction::start(pipe, self.terms.clone(), &brokers, START)?;
-        let marked = committed(&self.reader(&brokers)?, &self.terms.id, OFFSETS);
+        let marked = self.marked(&brokers)?;
         let newest = last(marked.map_err(|trouble| self.not_read(&trouble))?);
         self.seat.install(Some(Arc::new(transaction)));
         Ok(newest)
