@@ -158,10 +158,11 @@ impl Checkpoints {
         for (instance, nodes) in finished.sealed {
             for sealed in nodes {
                 *held.entry(sealed.node.clone()).or_default() += sealed.held;
-                if let Some(layout) = self.layouts.get(&sealed.node)
-                    && let Some(state) = manifest.nodes.get_mut(&sealed.node)
+                if let Some((node, layout)) = self.layouts.get_key_value(&sealed.node)
+                    && let Some(state) = manifest.nodes.get_mut(node)
                 {
-                    let keep = Keep { checkpoints: self, layout, epoch: finished.epoch, instance };
+                    let epoch = finished.epoch;
+                    let keep = Keep { checkpoints: self, node, layout, epoch, instance };
                     written += keep.node(state, sealed)?;
                 }
             }
@@ -177,11 +178,7 @@ impl Checkpoints {
         if let Some(merged) = self.merger.take() {
             let table = manifest.nodes.get_mut(&merged.node);
             if let Some(table) = table.and_then(|n| n.tables.get_mut(merged.table)) {
-                let at = table.parts.iter().position(|p| merged.files.first() == Some(&p.file));
-                table.parts.retain(|p| !merged.files.contains(&p.file));
-                if let (Some(at), Some(part)) = (at, merged.part) {
-                    table.parts.insert(at.min(table.parts.len()), part);
-                }
+                table.replace(&merged.files, merged.part);
             }
         }
         for (node, state) in &manifest.nodes {
@@ -316,6 +313,7 @@ pub(super) fn of_plan(
 /// Writes the state that one node of one task sealed.
 struct Keep<'a> {
     checkpoints: &'a Checkpoints,
+    node: &'a str,
     layout: &'a NodeLayout,
     epoch: Epoch,
     instance: usize,
@@ -348,9 +346,7 @@ impl Keep<'_> {
         if delta.rows.num_rows() == 0 && deleted.is_none() {
             return Ok(0);
         }
-        let Self { checkpoints, epoch, instance, .. } = *self;
-        let node = checkpoints.layouts.iter().find(|(_, l)| std::ptr::eq(*l, self.layout));
-        let node = node.map_or("", |(node, _)| node.as_str());
+        let Self { checkpoints, node, epoch, instance, .. } = *self;
         let name = part_name(node, spec.name, epoch, instance, &checkpoints.run);
         let contents = Contents { rows: delta.rows, deleted };
         let (part, bytes) = encode(&contents, spec, (name, instance, epoch))?;

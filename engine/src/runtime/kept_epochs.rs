@@ -115,10 +115,9 @@ impl Epochs {
         }
         loop {
             let is_last = self.await_turn(control)?;
-            let finished = self.await_finished(control)?;
-            let (epoch, started) = (finished.0.epoch, finished.1);
-            let positions = finished.2;
-            checkpoints.keep(finished.0)?;
+            let (finished, started, positions) = self.await_finished(control)?;
+            let epoch = finished.epoch;
+            checkpoints.keep(finished)?;
             self.committed(epoch, started);
             self.commit_offsets(epoch, &positions, control);
             if is_last {

@@ -120,6 +120,19 @@ impl TableState {
             .then(|| format!("it holds {}, and now needs {}", show(&self.columns), show(&now)))
     }
 
+    /// Puts a merged part in the place of the parts it was made of. Some of them may have expired
+    /// since the merge began: what is left of them stands in the merged part.
+    pub fn replace(&mut self, files: &[String], merged: Option<Part>) {
+        let is_merged = |part: &Part| files.contains(&part.file);
+        let Some(at) = self.parts.iter().position(is_merged) else {
+            return;
+        };
+        self.parts.retain(|part| !is_merged(part));
+        if let Some(merged) = merged {
+            self.parts.insert(at, merged);
+        }
+    }
+
     /// Forgets the parts that hold expired rows only.
     pub fn drop_expired(&mut self) {
         if let Some(bound) = self.expired_below {
@@ -194,5 +207,52 @@ impl Manifest {
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let tables = self.nodes.values().flat_map(|n| n.tables.values());
         tables.flat_map(|t| &t.parts).map(|p| p.file.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(file: &str, newest: i64) -> Part {
+        Part {
+            file: file.to_owned(),
+            rows: 1,
+            bytes: 1,
+            checksum: 0,
+            instance: 0,
+            epoch: 1,
+            newest: Some(newest),
+        }
+    }
+
+    fn table() -> TableState {
+        let parts = ["a", "b", "c", "d"].iter().zip(1..).map(|(f, n)| part(f, n)).collect();
+        TableState { version: 1, columns: Vec::new(), expired_below: None, parts }
+    }
+
+    fn files(table: &TableState) -> Vec<&str> {
+        table.parts.iter().map(|p| p.file.as_str()).collect()
+    }
+
+    #[test]
+    fn a_merged_part_takes_the_place_of_its_parts_also_where_some_expired_meanwhile() {
+        let merged = ["b".to_owned(), "c".to_owned()];
+        let mut whole = table();
+        whole.replace(&merged, Some(part("bc", 3)));
+        assert_eq!(files(&whole), ["a", "bc", "d"]);
+        let mut expired = table();
+        expired.expired_below = Some(3);
+        expired.drop_expired();
+        expired.replace(&merged, Some(part("bc", 3)));
+        assert_eq!(files(&expired), ["bc", "d"]);
+        let mut gone = table();
+        gone.expired_below = Some(4);
+        gone.drop_expired();
+        gone.replace(&merged, Some(part("bc", 3)));
+        assert_eq!(files(&gone), ["d"]);
+        let mut empty = table();
+        empty.replace(&merged, None);
+        assert_eq!(files(&empty), ["a", "d"]);
     }
 }
