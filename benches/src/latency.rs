@@ -1,9 +1,9 @@
 //! Latency at a steady rate: what our histogram says beside what a consumer outside sees.
 //!
 //! Both begin when the broker appends a row to the input (the topic's timestamps are the broker's).
-//! The consumer outside takes one partition of the output and notes of each row no more than its
-//! number and the time: it must not take the processors from what it observes. When each row was
-//! appended is looked up afterwards.
+//! The consumer outside reads the whole output, as the histogram counts all of it, and notes of one
+//! row in sixteen no more than its number and the time: it must not take the processors from what
+//! it observes. When each row was appended is looked up afterwards.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,8 +21,8 @@ use crate::process::{Failure, Process, quantile};
 
 /// Partitions of the topics.
 const PARTITIONS: u64 = 4;
-/// The partition of input and output that is observed.
-const OBSERVED: i32 = 0;
+/// Of so many rows in a partition of the input one is noted.
+const NOTED: u64 = 16;
 /// Longest wait for an answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a row of the output begins with.
@@ -41,9 +41,10 @@ pub(crate) struct Latency {
     pub(crate) rate: f64,
 }
 
-/// A row of the observed input partition, seen in the output.
+/// A row of the input, seen in the output.
 struct Seen {
-    /// Its offset in the input.
+    /// Its partition and offset in the input.
+    partition: usize,
     offset: usize,
     /// Microseconds since 1970.
     arrived: i64,
@@ -86,7 +87,9 @@ pub(crate) fn measure(
     let appended = append_times(brokers, &input)?;
     let mut latencies: Vec<f64> = seen
         .iter()
-        .filter_map(|row| Some((row.arrived, *appended.get(row.offset)? * 1000)))
+        .filter_map(|row| {
+            Some((row.arrived, *appended.get(row.partition)?.get(row.offset)? * 1000))
+        })
         .filter(|(_, appended)| *appended >= from)
         .map(|(arrived, appended)| (arrived - appended) as f64 / 1e3)
         .collect();
@@ -210,32 +213,30 @@ impl Sender {
     }
 }
 
-/// A consumer of the observed partition.
-fn reader(brokers: &str, topic: &str, from: Offset) -> Result<BaseConsumer, Failure> {
+/// A consumer of all partitions, from their beginning.
+fn consumer(brokers: &str, topic: &str) -> Result<BaseConsumer, Failure> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "latency-observer")
         .set("enable.auto.commit", "false")
         .create()?;
     let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, OBSERVED, from)?;
+    for partition in 0..PARTITIONS as i32 {
+        assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+    }
     consumer.assign(&assignment)?;
     Ok(consumer)
 }
 
-fn consumer(brokers: &str, topic: &str) -> Result<BaseConsumer, Failure> {
-    reader(brokers, topic, Offset::Beginning)
-}
-
-/// The rows of the observed input partition that come by.
+/// The rows that are noted as they come by.
 fn observe(consumer: &BaseConsumer, stopped: &Receiver<()>) -> Vec<Seen> {
     let mut seen = Vec::new();
     while stopped.try_recv().is_err() {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) {
             let Some(n) = message.payload().and_then(number) else { continue };
-            if n % PARTITIONS == OBSERVED as u64 {
-                let offset = (n / PARTITIONS) as usize;
-                seen.push(Seen { offset, arrived: now_micros() });
+            let (partition, offset) = ((n % PARTITIONS) as usize, n / PARTITIONS);
+            if offset % NOTED == 0 {
+                seen.push(Seen { partition, offset: offset as usize, arrived: now_micros() });
             }
         }
     }
@@ -248,14 +249,19 @@ fn number(row: &[u8]) -> Option<u64> {
     Some(digits.fold(0, |n, digit| n * 10 + u64::from(digit - b'0')))
 }
 
-/// When each record of the observed input partition was appended, in milliseconds since 1970.
-fn append_times(brokers: &str, topic: &str) -> Result<Vec<i64>, Failure> {
-    let consumer = reader(brokers, topic, Offset::Beginning)?;
-    let (_, end) = consumer.fetch_watermarks(topic, OBSERVED, PATIENCE)?;
-    let mut times = Vec::new();
-    while times.len() < usize::try_from(end)? {
+/// When each record of each partition was appended, in milliseconds since 1970.
+fn append_times(brokers: &str, topic: &str) -> Result<Vec<Vec<i64>>, Failure> {
+    let consumer = consumer(brokers, topic)?;
+    let mut left = 0;
+    for partition in 0..PARTITIONS as i32 {
+        left += consumer.fetch_watermarks(topic, partition, PATIENCE)?.1;
+    }
+    let mut times = vec![Vec::new(); PARTITIONS as usize];
+    while left > 0 {
         let message = consumer.poll(PATIENCE).ok_or("the input topic does not answer")??;
-        times.push(message.timestamp().to_millis().ok_or("a record without a timestamp")?);
+        let time = message.timestamp().to_millis().ok_or("a record without a timestamp")?;
+        times.get_mut(message.partition() as usize).ok_or("a fifth partition")?.push(time);
+        left -= 1;
     }
     Ok(times)
 }

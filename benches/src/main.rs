@@ -2,11 +2,13 @@
 //! measured in the same run.
 //!
 //! `SWIFTWATER_TEST_BROKERS=host:port cargo run --release -p swiftwater-benches [ROWS]`, or
-//! `… -p swiftwater-benches latency RATE [SECONDS]` for the latency at one rate alone.
+//! `… -p swiftwater-benches latency RATE [SECONDS]` for the latency at one rate alone,
+//! `… state [ROWS]` for windows and the cost of exactly-once, `… restore [KEYS]`.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 mod latency;
 mod process;
+mod state;
 
 use std::time::Duration;
 
@@ -25,9 +27,16 @@ fn main() -> Result<(), Failure> {
     match words.as_slice() {
         ["latency", rate] => latency(&brokers, "alone", rate.parse()?, 15.0),
         ["latency", rate, seconds] => latency(&brokers, "alone", rate.parse()?, seconds.parse()?),
+        ["state"] => state::measure(&brokers, 6_000_000),
+        ["state", rows] => state::measure(&brokers, rows.parse()?),
+        ["restore"] => state::restore(10_000_000),
+        ["restore", keys] => state::restore(keys.parse()?),
         [] => everything(&brokers, 3_000_000),
         [rows] => everything(&brokers, rows.parse()?),
-        _ => Err("give the number of rows, or `latency RATE [SECONDS]`".into()),
+        _ => Err(
+            "give the number of rows, `latency RATE [SECONDS]`, `state [ROWS]` or `restore [KEYS]`"
+                .into(),
+        ),
     }
 }
 

@@ -111,6 +111,24 @@ impl Process {
         Ok(answer)
     }
 
+    /// Waits until a metric, summed over its series, reaches a value.
+    ///
+    /// # Errors
+    /// Where the process ends first or five minutes pass.
+    pub(crate) fn wait_for(&mut self, name: &str, value: f64) -> Result<(), Failure> {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("swiftwater ended with {status}").into());
+            }
+            if self.metrics().is_ok_and(|text| sum(&text, name) >= value) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(format!("{name} did not reach {value}").into())
+    }
+
     /// Waits until every node is ready.
     ///
     /// # Errors
@@ -141,6 +159,16 @@ impl Drop for Process {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// A metric in the text of `/metrics`, summed over its series.
+#[must_use]
+pub(crate) fn sum(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next())??.parse::<f64>().ok()
+    });
+    values.sum()
 }
 
 /// Quantile `q` of a histogram in the text of `/metrics`, over all its series, less the counts of

@@ -16,6 +16,8 @@ struct Open {
     anchor: usize,
     /// The key of a map whose value comes next.
     key: Option<(String, Span)>,
+    /// That key is a `<<` without quotes.
+    merges: bool,
     /// The values of `<<` keys, added when the map closes.
     merged: Vec<Node>,
 }
@@ -38,6 +40,11 @@ impl Builder {
             Event::DocumentStart(_) => self.document(span),
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::Scalar(text, style, anchor, tag) => {
+                if let Some(open) = self.open.last_mut()
+                    && open.key.is_none()
+                {
+                    open.merges = text == "<<" && style == ScalarStyle::Plain && tag.is_none();
+                }
                 let content = typed(&text, style, tag, span)?;
                 self.add(Node { content, span }, anchor)
             }
@@ -92,7 +99,7 @@ impl Builder {
             return Err(too_large(&format!("nested deeper than {DEEPEST} levels"), span));
         }
         let node = Node { content, span };
-        self.open.push(Open { node, anchor, key: None, merged: Vec::new() });
+        self.open.push(Open { node, anchor, key: None, merges: false, merged: Vec::new() });
         Ok(())
     }
 
@@ -148,7 +155,7 @@ impl Builder {
             Content::List(items) => items.push(node),
             Content::Map(entries) => match open.key.take() {
                 None => open.key = Some(key(node, entries)?),
-                Some((key, key_span)) if key == "<<" => {
+                Some((_, key_span)) if std::mem::take(&mut open.merges) => {
                     open.merged.extend(merge_sources(node, key_span)?);
                 }
                 Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),

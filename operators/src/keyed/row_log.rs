@@ -45,6 +45,9 @@ pub(crate) struct RowMark {
 pub(crate) struct RowLog {
     schema: SchemaRef,
     segments: Vec<Segment>,
+    /// The first number of each segment, side by side: a search in the segments themselves would
+    /// wait for memory at each step.
+    firsts: Vec<RowId>,
     next: RowId,
     rows: usize,
     live: usize,
@@ -59,7 +62,15 @@ pub(crate) fn bytes_of(records: &RecordBatch) -> usize {
 
 impl RowLog {
     pub(crate) const fn new(schema: SchemaRef) -> Self {
-        Self { schema, segments: Vec::new(), next: 0, rows: 0, live: 0, emptied: false }
+        Self {
+            schema,
+            segments: Vec::new(),
+            firsts: Vec::new(),
+            next: 0,
+            rows: 0,
+            live: 0,
+            emptied: false,
+        }
     }
 
     /// The number that the next row will get.
@@ -93,6 +104,7 @@ impl RowLog {
         self.next += rows as u64;
         self.rows += rows;
         self.live += rows;
+        self.firsts.push(first);
         self.segments.push(Segment {
             ids: (first..self.next).collect(),
             times: times.to_vec(),
@@ -116,15 +128,15 @@ impl RowLog {
             }
             let tail = self.segments.split_off(self.segments.len() - 2);
             self.segments.push(joined(&self.schema, tail)?);
+            self.firsts.pop();
         }
         Ok(())
     }
 
     fn find(&self, id: RowId) -> Option<(usize, usize)> {
-        let at = self.segments.partition_point(|s| s.ids.first().is_some_and(|f| *f <= id));
-        let at = at.checked_sub(1)?;
+        let at = self.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
+        let guess = usize::try_from(id - self.firsts.get(at)?).ok()?;
         let ids = &self.segments.get(at)?.ids;
-        let guess = usize::try_from(id - ids.first()?).ok()?;
         if ids.get(guess) == Some(&id) {
             return Some((at, guess));
         }
@@ -164,7 +176,7 @@ impl RowLog {
     pub(crate) fn sweep(&mut self) -> Result<()> {
         if std::mem::take(&mut self.emptied) {
             self.segments.retain(|s| s.live > 0);
-            self.rows = self.segments.iter().map(|s| s.ids.len()).sum();
+            self.count();
         }
         if self.rows <= 2 * self.live + SLACK {
             return Ok(());
@@ -182,8 +194,13 @@ impl RowLog {
             }
         }
         self.finish_run(&mut run)?;
-        self.rows = self.segments.iter().map(|s| s.ids.len()).sum();
+        self.count();
         Ok(())
+    }
+
+    fn count(&mut self) {
+        self.rows = self.segments.iter().map(|s| s.ids.len()).sum();
+        self.firsts = self.segments.iter().filter_map(|s| s.ids.first().copied()).collect();
     }
 
     fn finish_run(&mut self, run: &mut Vec<Segment>) -> Result<()> {
