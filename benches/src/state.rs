@@ -87,8 +87,8 @@ pub(crate) fn restore(keys: u64) -> Result<(), Failure> {
         let each = format!("sequence: {{restart: {keys}}}");
         let mut first = Process::start(&generated(&name, operator, &each, "event_rate: 1e6"))?;
         first.wait_for("swiftwater_rows_total", 5.0 * keys as f64)?;
-        let epochs = sum(&first.metrics()?, "swiftwater_epoch_seconds_count");
-        first.wait_for("swiftwater_epoch_seconds_count", epochs + 2.0)?;
+        let epochs = sum(&first.metrics()?, EPOCHS);
+        first.wait_for(EPOCHS, epochs + 2.0)?;
         let held = sum(&first.metrics()?, "swiftwater_state_bytes");
         drop(first);
         let started = Instant::now();
@@ -109,9 +109,7 @@ pub(crate) fn restore(keys: u64) -> Result<(), Failure> {
             "{what}: {keys} keys, {:.0} MiB of state, restored in {:.1} s; then 10 000 rows/s: {:.0} KiB an epoch",
             held / 1048576.0,
             took.as_secs_f64(),
-            grown("swiftwater_epoch_bytes_total")
-                / grown("swiftwater_epoch_seconds_count")
-                / 1024.0,
+            grown("swiftwater_epoch_bytes_total") / grown(EPOCHS) / 1024.0,
         );
         drop(second);
         std::fs::remove_dir_all(store()).ok();
@@ -123,6 +121,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+/// Epochs committed so far: the count of their histogram.
+const EPOCHS: &str = concat!("swiftwater_epoch_seconds", "_count");
 
 const LAST: &str = "lag: {key: [id], columns: {previous: value}}";
 const DAY: &str =
