@@ -1,6 +1,7 @@
 //! One file an operator. A new operator is its file here, its `mod` line and its line in
 //! [`register`].
 
+mod aggregate;
 mod assert;
 mod deduplicate;
 mod filter;
@@ -19,6 +20,7 @@ mod window;
 
 use swiftwater_engine::Registry;
 
+pub use aggregate::AggregateOptions;
 pub use assert::AssertOptions;
 pub use deduplicate::DeduplicateOptions;
 pub use filter::FilterOptions;
@@ -50,6 +52,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<LagOptions>();
     registry.operator::<JoinOptions>();
     registry.operator::<TopOptions>();
+    registry.operator::<AggregateOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -17,6 +17,7 @@ mod dialect;
 pub(crate) mod fault;
 mod functions;
 mod now;
+mod ours;
 pub(crate) mod patterns;
 mod refusal;
 

@@ -8,6 +8,7 @@ mod key_columns;
 mod row_log;
 mod row_table;
 mod timeline;
+mod waiting;
 
 pub(crate) use agenda::Agenda;
 pub(crate) use event_time::{EventTime, Times, WatermarkClock, set_aside};
@@ -16,6 +17,7 @@ pub(crate) use key_columns::KeyColumns;
 pub(crate) use row_log::{NO_ROW, RowId};
 pub(crate) use row_table::{Hasher, Removal, RowTable, identity};
 pub(crate) use timeline::{Entry, Timeline};
+pub(crate) use waiting::Waiting;
 
 /// Microseconds of a duration of the topology file.
 pub(crate) fn micros(duration: swiftwater_config::Duration) -> i64 {

@@ -110,6 +110,11 @@ pub(super) const CODES: &[Code] = &[
         "`ttl` and `every` are at least a millisecond; without `key` one task computes the only row. See `swiftwater describe group`.",
     ),
     (
+        "SW0360",
+        "A feature of an `aggregate` cannot be computed as it is written.",
+        "A feature is a call such as `sum(amount)` with a window such as `1h`. See `swiftwater describe aggregate` for all functions.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",

@@ -18,7 +18,7 @@ use swiftwater_engine::{
 
 use self::state::Previous;
 use crate::expression::fault;
-use crate::keyed::{Agenda, EventTime, KeyColumns, Removal, RowId, RowTable, Times, micros};
+use crate::keyed::{EventTime, KeyColumns, Times, Waiting, micros};
 
 /// Adds to each row values of the row before it of the same key.
 ///
@@ -160,48 +160,6 @@ fn with_taken(input: &SchemaRef, taken: &[Taken]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Most rows of a batch of rows that have waited.
-const CHUNK: usize = 8192;
-
-/// Rows that wait for the watermark.
-struct Waiting {
-    table: RowTable,
-    agenda: Agenda<()>,
-}
-
-impl Waiting {
-    fn new(keys: &KeyColumns, rows: &SchemaRef) -> Self {
-        Self {
-            table: RowTable::new("waiting", keys, rows, Removal::ByTime),
-            agenda: Agenda::default(),
-        }
-    }
-
-    fn push(&mut self, rows: &Times) -> Result<()> {
-        let first = self.table.push(rows.batch.records.clone(), &rows.times)?;
-        (first..).zip(&rows.times).for_each(|(id, time)| self.agenda.push(*time, id, ()));
-        Ok(())
-    }
-
-    /// The next rows up to `until`, in the order of time and arrival.
-    fn take(&mut self, until: i64) -> Result<Option<(RecordBatch, Vec<i64>)>> {
-        let (mut ids, mut times): (Vec<RowId>, Vec<i64>) = (Vec::new(), Vec::new());
-        while ids.len() < CHUNK
-            && let Some((time, id, ())) = self.agenda.pop_until(until)
-        {
-            ids.push(id);
-            times.push(time);
-        }
-        self.table.expire_below(until.saturating_add(1));
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        let rows = self.table.rows(&ids)?;
-        self.table.remove(&ids)?;
-        Ok(Some((rows, times)))
-    }
-}
-
 struct Lag {
     time: Option<EventTime>,
     output: SchemaRef,
@@ -284,7 +242,7 @@ impl Operator for Lag {
     }
 
     fn state_bytes(&self) -> usize {
-        let waiting = self.waiting.as_ref().map_or(0, |w| w.table.bytes() + w.agenda.bytes());
+        let waiting = self.waiting.as_ref().map_or(0, Waiting::bytes);
         waiting + self.previous.bytes()
     }
 }

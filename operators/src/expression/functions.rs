@@ -15,7 +15,7 @@ use datafusion_functions::unicode::planner::UnicodeFunctionPlanner;
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPlanner};
 
-use super::now;
+use super::{now, ours};
 
 /// What every expression is planned with.
 pub(crate) struct Functions {
@@ -36,7 +36,7 @@ impl Functions {
 
     fn new() -> Self {
         let mut scalar = HashMap::new();
-        let ours = now::functions();
+        let ours = now::functions().into_iter().chain(ours::functions());
         let all = datafusion_functions::all_default_functions().into_iter();
         let nested = datafusion_functions_nested::all_default_nested_functions();
         for function in all.chain(nested).chain(ours) {

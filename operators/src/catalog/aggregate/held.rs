@@ -1,0 +1,212 @@
+//! The rows of one key that are held, and partial aggregates of stretches of them.
+
+use super::partial::{Extremes, Floats, Integers, Moments, Pairs, Partial, Spread};
+use super::ring::Ring;
+use super::shape::{Cells, Row, Shape, Track};
+use crate::catalog::aggregate::blocks::Blocks;
+
+/// Rows by number, in the order of event time.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) times: Ring<i64>,
+    present: Ring<u64>,
+    columns: Vec<Ring<u64>>,
+}
+
+impl Held {
+    pub(super) fn new(shape: &Shape) -> Self {
+        let columns = vec![Ring::default(); shape.arguments.len()];
+        Self { times: Ring::default(), present: Ring::default(), columns }
+    }
+
+    /// Adds row `number`.
+    pub(super) fn push(&mut self, number: u64, row: Row<'_>) {
+        self.times.push(number, row.time);
+        self.present.push(number, row.present);
+        for (column, cell) in self.columns.iter_mut().zip(row.cells) {
+            column.push(number, *cell);
+        }
+    }
+
+    /// The value of an argument in a row.
+    pub(super) fn cell(&self, argument: usize, row: u64) -> Option<u64> {
+        let present = self.present.get(row)? >> argument & 1 == 1;
+        if present { self.columns.get(argument)?.get(row) } else { None }
+    }
+
+    pub(super) fn forget_below(&mut self, row: u64) {
+        self.times.forget_below(row);
+        self.present.forget_below(row);
+        self.columns.iter_mut().for_each(|column| column.forget_below(row));
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|c| c.bytes() + size_of::<Ring<u64>>()).sum();
+        self.times.bytes() + self.present.bytes() + columns
+    }
+
+    fn cells(&self, argument: usize, from: u64, to: u64) -> &[u64] {
+        self.columns.get(argument).map_or(&[], |column| column.slice(from, to))
+    }
+
+    /// Joins the values of an argument in the rows `from..to`.
+    fn fold<P: Partial>(
+        &self,
+        argument: usize,
+        (from, to): (u64, u64),
+        of: impl Fn(u64, u64) -> P,
+    ) -> P {
+        let cells = self.cells(argument, from, to);
+        let mut all = P::default();
+        for ((row, cell), present) in (from..).zip(cells).zip(self.present.slice(from, to)) {
+            if present >> argument & 1 == 1 {
+                all = all.merge(of(*cell, row));
+            }
+        }
+        all
+    }
+
+    fn pairs(&self, x: Axis, y: Axis, (from, to): (u64, u64)) -> Pairs {
+        let mut all = Pairs::default();
+        for row in from..to {
+            if let (Some(x), Some(y)) = (self.on(x, row), self.on(y, row)) {
+                all = all.merge(Pairs::of(x, y));
+            }
+        }
+        all
+    }
+
+    fn on(&self, axis: Axis, row: u64) -> Option<f64> {
+        match axis {
+            #[expect(clippy::cast_precision_loss, reason = "to a microsecond until 2255")]
+            Axis::Seconds => self.times.get(row).map(|time| time as f64 / 1e6),
+            Axis::Values(argument, cells) => self.cell(argument, row).map(|c| cells.number(c)),
+        }
+    }
+}
+
+/// What is laid along an axis.
+#[derive(Debug, Clone, Copy)]
+enum Axis {
+    Seconds,
+    Values(usize, Cells),
+}
+
+/// Blocks of one track.
+#[derive(Debug, Clone)]
+pub(super) enum Tracked {
+    Integers(usize, Blocks<Integers>),
+    Floats(usize, Blocks<Floats>),
+    Spread(usize, Cells, Blocks<Spread>),
+    Moments(usize, Cells, Blocks<Moments>),
+    Extremes(usize, Cells, Blocks<Extremes>),
+    Pairs(PairedAxes, Blocks<Pairs>),
+}
+
+/// The two axes of a track.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PairedAxes(Axis, Axis);
+
+/// What is known of a window by one track.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known {
+    Integers(Integers),
+    Floats(Floats),
+    Spread(Spread),
+    Moments(Moments),
+    Extremes(Extremes),
+    Pairs(Pairs),
+}
+
+impl Tracked {
+    pub(super) fn new(track: Track, shape: &Shape) -> Self {
+        let cells = |a: usize| shape.arguments.get(a).copied().unwrap_or(Cells::Integer);
+        let values = |a: usize| Axis::Values(a, cells(a));
+        match track {
+            Track::Sum(a) if cells(a) == Cells::Float => Self::Floats(a, Blocks::default()),
+            Track::Sum(a) => Self::Integers(a, Blocks::default()),
+            Track::Spread(a) => Self::Spread(a, cells(a), Blocks::default()),
+            Track::Moments(a) => Self::Moments(a, cells(a), Blocks::default()),
+            Track::Extremes(a) => Self::Extremes(a, cells(a), Blocks::default()),
+            Track::Pairs(a, b) => Self::Pairs(PairedAxes(values(a), values(b)), Blocks::default()),
+            Track::Trend(a) => Self::Pairs(PairedAxes(Axis::Seconds, values(a)), Blocks::default()),
+        }
+    }
+
+    /// The row before `next` is new; rows from `from` on are held.
+    pub(super) fn grow(&mut self, held: &Held, from: u64, next: u64) {
+        match self {
+            Self::Integers(a, blocks) => blocks.grow(from, next, integers(held, *a)),
+            Self::Floats(a, blocks) => blocks.grow(from, next, floats(held, *a)),
+            Self::Spread(a, cells, blocks) => blocks.grow(from, next, spread(held, *a, *cells)),
+            Self::Moments(a, cells, blocks) => blocks.grow(from, next, moments(held, *a, *cells)),
+            Self::Extremes(a, cells, blocks) => blocks.grow(from, next, extremes(held, *a, *cells)),
+            Self::Pairs(axes, blocks) => blocks.grow(from, next, pairs(held, *axes)),
+        }
+    }
+
+    /// What is known of the rows `from..to`.
+    pub(super) fn over(&self, held: &Held, from: u64, to: u64) -> Known {
+        match self {
+            Self::Integers(a, blocks) => Known::Integers(blocks.over(from, to, integers(held, *a))),
+            Self::Floats(a, blocks) => Known::Floats(blocks.over(from, to, floats(held, *a))),
+            Self::Spread(a, cells, blocks) => {
+                Known::Spread(blocks.over(from, to, spread(held, *a, *cells)))
+            }
+            Self::Moments(a, cells, blocks) => {
+                Known::Moments(blocks.over(from, to, moments(held, *a, *cells)))
+            }
+            Self::Extremes(a, cells, blocks) => {
+                Known::Extremes(blocks.over(from, to, extremes(held, *a, *cells)))
+            }
+            Self::Pairs(axes, blocks) => Known::Pairs(blocks.over(from, to, pairs(held, *axes))),
+        }
+    }
+
+    pub(super) fn forget_below(&mut self, row: u64) {
+        match self {
+            Self::Integers(_, blocks) => blocks.forget_below(row),
+            Self::Floats(_, blocks) => blocks.forget_below(row),
+            Self::Spread(_, _, blocks) => blocks.forget_below(row),
+            Self::Moments(_, _, blocks) => blocks.forget_below(row),
+            Self::Extremes(_, _, blocks) => blocks.forget_below(row),
+            Self::Pairs(_, blocks) => blocks.forget_below(row),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Integers(_, blocks) => blocks.bytes(),
+                Self::Floats(_, blocks) => blocks.bytes(),
+                Self::Spread(_, _, blocks) => blocks.bytes(),
+                Self::Moments(_, _, blocks) => blocks.bytes(),
+                Self::Extremes(_, _, blocks) => blocks.bytes(),
+                Self::Pairs(_, blocks) => blocks.bytes(),
+            }
+    }
+}
+
+fn integers(held: &Held, a: usize) -> impl Fn(u64, u64) -> Integers {
+    move |from, to| held.fold(a, (from, to), |cell, _| Integers::of(cell.cast_signed()))
+}
+
+fn floats(held: &Held, a: usize) -> impl Fn(u64, u64) -> Floats {
+    move |from, to| held.fold(a, (from, to), |cell, _| Floats::of(f64::from_bits(cell)))
+}
+
+fn spread(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Spread {
+    move |from, to| held.fold(a, (from, to), |cell, _| Spread::of(cells.number(cell)))
+}
+
+fn moments(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Moments {
+    move |from, to| held.fold(a, (from, to), |cell, _| Moments::of(cells.number(cell)))
+}
+
+fn extremes(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Extremes {
+    move |from, to| held.fold(a, (from, to), |cell, row| Extremes::of(cells.rank(cell), row))
+}
+
+fn pairs(held: &Held, axes: PairedAxes) -> impl Fn(u64, u64) -> Pairs {
+    move |from, to| held.pairs(axes.0, axes.1, (from, to))
+}
