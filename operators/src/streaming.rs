@@ -10,6 +10,7 @@ mod condition;
 mod from;
 mod grouping;
 mod joining;
+mod outer;
 mod pipeline;
 mod projection;
 mod ranking;

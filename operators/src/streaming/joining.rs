@@ -1,17 +1,15 @@
 //! JOIN: the bounds in time and the equal columns of its condition, as a `join` operator.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, visit_expressions_mut,
-};
+use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Join, JoinConstraint, JoinOperator};
 use serde_json::{Map, Value, json};
 use swiftwater_engine::Result;
 
 use super::builder::Builder;
-use super::condition::{MARKS, Parts, of_both, side_of};
+use super::condition::{MARKS, Parts, of_both};
 use super::from::{conjunction, conjuncts, is_bound};
+use super::outer::{free_suffix, merged, with_names};
 use super::refusal::Refusal;
 use super::relation::{Named, Relation, Scope, as_column, column};
 use super::span;
@@ -34,9 +32,11 @@ impl Side {
 
 /// How a table is joined.
 pub(super) struct Joined {
-    kind: &'static str,
+    /// `inner`, `left`, `right` or `full`.
+    pub(super) kind: &'static str,
     on: Vec<Expr>,
-    using: Vec<String>,
+    /// Columns that both sides have, and by which rows meet.
+    pub(super) using: Vec<String>,
 }
 
 impl Joined {
@@ -123,7 +123,12 @@ impl Builder<'_> {
             });
         }
         let meeting = self.meeting(left, side, &scope, &mut parts)?;
-        self.joined(left, right, joined.kind, parts, meeting)
+        if joined.kind == "inner" || !joined.using.is_empty() {
+            let relation = self.joined(left, right, &joined, parts, meeting)?;
+            return Ok(merged(relation, left.table(), right.table(), &joined));
+        }
+        let right = self.apart(left, right, &mut parts)?;
+        self.joined(left, &right, &joined, parts, meeting)
     }
 
     /// The option that says how rows meet in time.
@@ -180,7 +185,7 @@ impl Builder<'_> {
         &mut self,
         left: &Relation,
         right: &Relation,
-        kind: &str,
+        &Joined { kind, .. }: &Joined,
         parts: Parts,
         (how, option): (&str, Value),
     ) -> Result<Relation> {
@@ -226,8 +231,11 @@ impl Builder<'_> {
             let column = if made { c.column.clone() } else { right_name(&c.column) };
             Named { column, ..c.clone() }
         }));
+        // Where a side is missing its columns are null, and rows with such nulls are on any task.
+        let stays = |name: &str, missing: &[&str]| shared(name) || !missing.contains(&kind);
         let mut origins: BTreeMap<String, Vec<(usize, String)>> = left.origins.clone();
-        for (name, of) in &right.origins {
+        origins.retain(|name, _| stays(name, &["right", "full"]));
+        for (name, of) in right.origins.iter().filter(|(n, _)| stays(n, &["left", "full"])) {
             origins.entry(right_name(name)).or_default().extend(of.iter().cloned());
         }
         let closed = if how == "window" { left.opened } else { left.closed };
@@ -242,45 +250,6 @@ fn equal(left: &str, right: &str) -> Expr {
 }
 
 /// The expression over the columns of the result.
-fn unmarked(mut expr: Expr, right_name: &impl Fn(&str) -> String) -> Expr {
-    let walked: ControlFlow<()> = visit_expressions_mut(&mut expr, |part| {
-        let named = |name: &str| match side_of(name) {
-            Some((0, name)) => Some(name.to_owned()),
-            Some((_, name)) => Some(right_name(name)),
-            None => None,
-        };
-        match part {
-            Expr::Identifier(name) => {
-                if let Some(new) = named(&name.value) {
-                    *part = column(&new);
-                }
-            }
-            Expr::CompoundIdentifier(path) => {
-                if let Some(first) = path.first_mut()
-                    && let Some(new) = named(&first.value)
-                {
-                    first.value = new;
-                }
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    });
-    debug_assert!(walked.is_continue(), "nothing stops the walk");
-    expr
-}
-
-/// A suffix that tells names of the right side apart from all others.
-fn free_suffix(left: &Relation, right: &Relation) -> String {
-    let mut suffix = "_right".to_owned();
-    let taken = |suffix: &str| {
-        right.schema.fields().iter().any(|f| {
-            let name = format!("{}{suffix}", f.name());
-            left.has(&name) || right.has(&name)
-        })
-    };
-    while taken(&suffix) {
-        suffix.push('_');
-    }
-    suffix
+fn unmarked(expr: Expr, right_name: &impl Fn(&str) -> String) -> Expr {
+    with_names(expr, &|side, name| if side == 0 { name.to_owned() } else { right_name(name) })
 }

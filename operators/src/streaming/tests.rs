@@ -174,6 +174,61 @@ fn rows_join_by_windows_and_by_versions() {
 }
 
 #[test]
+fn columns_of_a_missing_side_are_null() {
+    let joined = |kind: &str, on: &str, more: &str| {
+        let text = format!(
+            "SELECT a.k AS ak, b.k AS bk FROM (SELECT auction AS k, at FROM in0) AS a {kind} JOIN \
+             (SELECT id AS k, opened FROM in1) AS b {on} \
+             AND b.opened BETWEEN a.at AND a.at + INTERVAL '5' SECOND {more}"
+        );
+        let mut sql = query(&text, 2);
+        sql.push(&json!([bid(1, 7, 1, 1), bid(2, 7, 1, 1)]));
+        sql.push_to(1, &json!([auction(2, 1, 3), auction(3, 1, 3)]));
+        sql.end().unwrap();
+        let mut found = sql.take_rows(0);
+        found.sort_by_key(|row| (row["ak"].as_i64(), row["bk"].as_i64()));
+        json!(found)
+    };
+    let on = "ON a.k = b.k";
+    let [one, both, three] =
+        [json!({"ak": 1, "bk": null}), json!({"ak": 2, "bk": 2}), json!({"ak": null, "bk": 3})];
+    assert_eq!(joined("INNER", on, ""), json!([both]));
+    assert_eq!(joined("LEFT", on, ""), json!([one, both]));
+    assert_eq!(joined("RIGHT", on, ""), json!([three, both]));
+    assert_eq!(joined("FULL", on, ""), json!([three, one, both]));
+    assert_eq!(joined("LEFT", on, "WHERE b.k IS NULL"), json!([one]));
+    assert_eq!(joined("FULL", on, "WHERE a.k IS NULL OR b.k IS NULL"), json!([three, one]));
+}
+
+#[test]
+fn columns_that_are_joined_by_name_are_one() {
+    for (kind, expected) in
+        [("LEFT", json!([1, 2])), ("RIGHT", json!([2, 3])), ("FULL", json!([1, 2, 3]))]
+    {
+        let counts = |key: &str, table: &str, time: &str| {
+            format!(
+                "(SELECT {key} AS k, window_start, window_end, count(*) AS n FROM TABLE(TUMBLE(\
+                 TABLE {table}, DESCRIPTOR({time}), INTERVAL '10' SECOND)) \
+                 GROUP BY {key}, window_start, window_end)"
+            )
+        };
+        let text = format!(
+            "SELECT k, a.n AS an, b.n AS bn FROM {} AS a {kind} JOIN {} AS b \
+             USING (k, window_start, window_end)",
+            counts("auction", "in0", "at"),
+            counts("id", "in1", "opened")
+        );
+        let mut sql = query(&text, 2);
+        sql.push(&json!([bid(1, 7, 1, 1), bid(2, 7, 1, 1)]));
+        sql.push_to(1, &json!([auction(2, 1, 1), auction(3, 1, 3)]));
+        sql.end().unwrap();
+        let mut found: Vec<_> = sql.take_rows(0).iter().map(|row| row["k"].as_i64()).collect();
+        found.sort_unstable();
+        assert_eq!(json!(found), expected, "{kind}");
+    }
+}
+
+#[test]
 fn the_first_rows_of_a_key_and_the_newest() {
     let text = "SELECT auction, price, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction \
                 ORDER BY price DESC) AS n FROM in0) AS r WHERE n <= 2";
