@@ -8,7 +8,7 @@ export CARGO_INCREMENTAL = 0
 KAFKA ?= embedded
 SOURCES = $(shell git ls-files '*.rs')
 
-.PHONY: help demo test chaos lint fmt bench check-docker clean
+.PHONY: help demo test batch chaos lint fmt bench check-docker clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +20,11 @@ demo: ## A generated bid stream through Kafka into a live result; KAFKA=real use
 test: ## Run every test, on an Apache Kafka and an S3 server that it starts itself.
 	scripts/install.sh test
 	scripts/with-servers.sh cargo test --release --workspace --no-fail-fast
+	$(MAKE) batch
+
+batch: ## Compare streams with the batch SQL of DataFusion on random rows.
+	scripts/install.sh build
+	cargo test --release --locked --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}"
 
 KILLS ?= 500
 chaos: ## Kill the process KILLS (500) times while it works, and check that nothing is lost or doubled.

@@ -80,6 +80,32 @@ fn one_version_of_what_types_pass_through() {
     }
 }
 
+/// Name and version of the packages of a lock file.
+fn locked(path: &str) -> BTreeSet<(String, String)> {
+    let lock = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());
+    let lines: Vec<&str> = lock.lines().collect();
+    let packages = lines
+        .windows(2)
+        .filter_map(|pair| Some((value(pair[0], "name = ")?, value(pair[1], "version = ")?)));
+    packages.collect()
+}
+
+/// What streams are compared with is of the versions that they are made of.
+#[test]
+fn the_comparison_with_batch_sql_has_our_versions() {
+    let (ours, theirs) = (locked("Cargo.lock"), locked("tests/batch/Cargo.lock"));
+    let shared = |name: &str| ours.iter().any(|(n, _)| n == name);
+    let is_theirs = |name: &str| name.starts_with("arrow") || name.starts_with("datafusion");
+    let findings: Vec<String> = theirs
+        .iter()
+        .filter(|package| is_theirs(&package.0) && shared(&package.0) && !ours.contains(package))
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    assert!(theirs.iter().any(|(name, _)| name == "datafusion"), "the lock file is read");
+    assert_none("tests/batch/Cargo.lock has other versions", &findings);
+}
+
 /// Lines before the inline tests.
 fn lines_of_product(source: &Source) -> usize {
     source.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count()
