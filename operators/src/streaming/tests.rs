@@ -367,3 +367,31 @@ fn several_tasks_need_one_key() {
     assert!(plan(&again, 1).is_ok());
     assert_eq!(plan(&again, 2).err().unwrap().code, "SW0357");
 }
+
+#[test]
+fn nulls_of_a_missing_side_meet_on_one_task() {
+    let plan = |kind: &str, key: &str| {
+        let text = format!(
+            "SELECT {key} AS k, count(*) AS n FROM in0 AS b {kind} JOIN in1 AS a ON b.auction = a.id \
+             AND b.at BETWEEN a.opened AND a.opened + INTERVAL '5' SECOND GROUP BY {key}"
+        );
+        let schemas = [rows::columns(&bids()), rows::columns(&auctions())];
+        let mut node = node::<SqlOptions>(json!(text), 2);
+        node.parallelism = Some(2);
+        let streams = [Stream::at("at"), Stream::at("opened")];
+        let cx = NodeContext { topology: "test", node: &node, inputs: &schemas, streams: &streams };
+        SqlOptions(text.clone()).plan(&cx).map(|plan| plan.input_keys).map_err(|e| e.code)
+    };
+    let keys = vec![vec!["auction".to_owned()], vec!["id".to_owned()]];
+    for (kind, key) in
+        [("INNER", "b.auction"), ("INNER", "a.id"), ("LEFT", "b.auction"), ("RIGHT", "a.id")]
+    {
+        assert_eq!(plan(kind, key), Ok(keys.clone()), "{kind} {key}");
+    }
+    // The nulls of all tasks are one group.
+    for (kind, key) in
+        [("LEFT", "a.id"), ("RIGHT", "b.auction"), ("FULL", "a.id"), ("FULL", "b.auction")]
+    {
+        assert_eq!(plan(kind, key), Err("SW0357"), "{kind} {key}");
+    }
+}

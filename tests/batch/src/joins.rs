@@ -166,7 +166,7 @@ impl Case {
 }
 
 proptest! {
-    #![proptest_config(settings(60))]
+    #![proptest_config(settings(45))]
 
     #[test]
     fn joins_equal_batch_sql(case in case()) {

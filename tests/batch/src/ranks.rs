@@ -181,7 +181,7 @@ impl Case {
 }
 
 proptest! {
-    #![proptest_config(settings(60))]
+    #![proptest_config(settings(45))]
 
     #[test]
     fn ranks_equal_batch_sql(case in case()) {
