@@ -96,7 +96,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Calls the store until it answers, within the retry budget.
+    /// Calls the store, or the commit point, until it answers, within the retry budget.
     pub(super) fn patiently<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
         let since = Instant::now();
         let mut pause = self.retry.initial.0;
@@ -109,7 +109,7 @@ impl Checkpoints {
                 return Err(error);
             }
             if pause == self.retry.initial.0 {
-                tracing::warn!(%error, "the store of snapshots is away, trying again");
+                tracing::warn!(%error, "an epoch waits for the store of snapshots or the commit point, trying again");
             }
             pause = (pause * 2).min(self.retry.max.0).max(Duration::from_millis(1));
         }
