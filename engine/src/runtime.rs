@@ -22,6 +22,7 @@ mod source_task;
 mod watermarks;
 mod wiring;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -31,9 +32,11 @@ pub(crate) use late::letters as late_letters;
 pub(crate) use rejects::stop_for;
 pub(crate) use watermarks::{Told, Watermarks};
 
+use checkpoint::Checkpoints;
 use control::{Control, Stopped, lock};
 
 use crate::error::{Error, Result};
+use crate::message::Epoch;
 use crate::metrics::Metrics;
 use crate::plan::Plan;
 
@@ -57,6 +60,7 @@ pub enum Outcome {
 pub struct Running {
     control: Arc<Control>,
     threads: Vec<JoinHandle<()>>,
+    committed: Arc<AtomicU64>,
 }
 
 impl Running {
@@ -66,6 +70,16 @@ impl Running {
     /// `Bug` or `Unavailable` where a thread or an instance of a node cannot be made. What happens
     /// once the threads run is told by [`Running::wait`].
     pub fn start(plan: &Plan, metrics: &Arc<Metrics>) -> Result<Self> {
+        Self::start_after(plan, metrics, None)
+    }
+
+    /// The same once a run of this process has ended, which knew the epoch `before` to be committed
+    /// last ([`Running::committed`]). Where a newer process has committed since, it ends with
+    /// `SW4310` instead of shutting that one out.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn start_after(plan: &Plan, metrics: &Arc<Metrics>, before: Option<Epoch>) -> Result<Self> {
         for (part, bytes) in plan.memory.parts().into_iter().chain([("budget", plan.memory.budget)])
         {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -76,13 +90,15 @@ impl Running {
         let control = Arc::new(control);
         let wired = wiring::wire(plan, metrics, &control)
             .map_err(|error| error.scrubbed(&control.secrets))?;
-        let mut running = Self { control: Arc::clone(&control), threads: Vec::new() };
+        let committed = Arc::default();
+        let mut running = Self { control: Arc::clone(&control), threads: Vec::new(), committed };
         for (name, body) in wired.tasks {
             running.spawn(name, body)?;
         }
         let epochs = wired.epochs;
         let checkpoints = if plan.has_snapshots() {
-            Some(checkpoint::of_plan(plan, metrics, &control, &wired.shared)?)
+            let checkpoints = checkpoint::of_plan(plan, metrics, &control, &wired.shared)?;
+            Some(Checkpoints { before, committed: Arc::clone(&running.committed), ..checkpoints })
         } else {
             None
         };
@@ -145,6 +161,12 @@ impl Running {
     #[must_use]
     pub fn health_handle(&self) -> HealthHandle {
         HealthHandle(Arc::new(Mutex::new(Arc::clone(&self.control))))
+    }
+
+    /// The last epoch that this run knows to be committed; 0 where none is, or none is kept.
+    #[must_use]
+    pub fn committed(&self) -> Epoch {
+        self.committed.load(Ordering::Acquire)
     }
 
     /// Trace id of this run, for logs and dead letters.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use swiftwater_engine::metrics::Metrics;
 use swiftwater_engine::runtime::HealthHandle;
-use swiftwater_engine::{Error, Outcome, Plan, Result, Running, is_recoverable};
+use swiftwater_engine::{Epoch, Error, Outcome, Plan, Result, Running, is_recoverable};
 
 use super::load::Checked;
 use crate::admin::{Bound, Shared, Token};
@@ -144,7 +144,13 @@ pub(super) fn serve(
     };
     let shown = options.shows_progress(logging);
     let progress = Progress::start(sampler, header, health.clone(), shown)?;
-    let supervised = Supervised { plan: &plan, metrics: &metrics, health, running: Some(running) };
+    let supervised = Supervised {
+        plan: &plan,
+        metrics: &metrics,
+        health,
+        running: Some(running),
+        committed: None,
+    };
     let ended = supervised.until_the_end(signals, limit, logging);
     drop(progress);
     drop(admin);
@@ -165,6 +171,8 @@ struct Supervised<'a> {
     metrics: &'a Arc<Metrics>,
     health: HealthHandle,
     running: Option<Running>,
+    /// The last epoch that a run of this process knew to be committed.
+    committed: Option<Epoch>,
 }
 
 impl Supervised<'_> {
@@ -197,6 +205,8 @@ impl Supervised<'_> {
         let Some(running) = self.running.take() else {
             return Err(Error::bug("find the running topology"));
         };
+        let committed = Some(running.committed()).filter(|epoch| *epoch > 0);
+        self.committed = committed.or(self.committed);
         let error = match running.wait() {
             Ok(outcome) => return Ok(Some(outcome)),
             Err(error) if is_recoverable(&error) => error,
@@ -204,7 +214,7 @@ impl Supervised<'_> {
         };
         tracing::warn!(%error, "going on from the last commit");
         self.metrics.recoveries.inc();
-        let running = Running::start(self.plan, self.metrics)?;
+        let running = Running::start_after(self.plan, self.metrics, self.committed)?;
         self.health.follow(&running);
         logging.identity.set(&self.plan.config.name, running.trace_id());
         self.running = Some(running);

@@ -5,6 +5,7 @@
 //!   product's connectors.
 //! - [`Swiftwater`]: the built binary running a topology, its signals, exit code and log.
 //! - [`Samples`]: what its `/metrics` says.
+//! - [`Proxy`]: stands between a client and a broker, and holds back the end of transactions.
 //! - [`Prometheus`]: a real one that scrapes what a test runs.
 //! - [`wait_until`]: polls a condition against a deadline; the only way a test may wait.
 
@@ -13,6 +14,7 @@ mod deadline;
 mod http;
 mod process;
 mod prometheus;
+mod proxy;
 mod samples;
 mod server;
 mod topic;
@@ -20,8 +22,9 @@ mod topic;
 pub(crate) use broker::Broker;
 pub(crate) use deadline::{wait_for, wait_until};
 pub(crate) use http::get;
-pub(crate) use process::{Launch, Swiftwater, swiftwater};
+pub(crate) use process::{Launch, Swiftwater, free_address, swiftwater};
 pub(crate) use prometheus::{Prometheus, complaints};
+pub(crate) use proxy::{Held, Proxy};
 pub(crate) use samples::Samples;
 pub(crate) use server::shared as shared_server;
 pub(crate) use topic::{Record, Topic};

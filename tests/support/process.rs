@@ -79,7 +79,7 @@ impl Launch {
 }
 
 /// A port nobody listens on; the kernel does not hand it out again at once.
-pub(super) fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
@@ -150,6 +150,11 @@ impl Swiftwater {
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let child = &mut self.child;
         wait_for("the process to end", limit, || child.try_wait().expect("a child of ours"))
+    }
+
+    /// How the process ended; `None` while it runs.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child of ours")
     }
 
     /// Asks the process to drain (SIGTERM), waits for it and returns its exit code.

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
-use swiftwater_engine::failpoint::failpoint;
+use swiftwater_engine::failpoint::{failpoint, skips};
 use swiftwater_engine::{Error, ErrorKind, Result};
 
 use super::context::Note;
@@ -176,6 +176,12 @@ impl Transaction {
         let since = self.begin_in(&mut phase)?;
         // An answer that comes later than this is of a transaction that the brokers have ended.
         let left = || self.terms.timeout.saturating_sub(since.elapsed());
+        if skips("one_transaction", "") {
+            // Outputs alone, so that a crash before the second one doubles them.
+            patiently(left, |wait| self.pipe.commit_transaction(wait))
+                .and_then(|()| self.pipe.begin_transaction())
+                .map_err(|t| self.broken(&mut phase, "commit outputs alone", &t, Some(since)))?;
+        }
         failpoint("before_send_offsets");
         for (group, marked) in offsets {
             let sent = patiently(left, |wait| self.pipe.send_offsets(group, marked, wait));

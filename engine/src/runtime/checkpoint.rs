@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use swiftwater_config::RetryConfig;
@@ -10,7 +11,7 @@ use swiftwater_config::RetryConfig;
 use crate::clock::Timestamp;
 use crate::commit::{CommitPoint, Committed, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use crate::failpoint::failpoint;
+use crate::failpoint::{failpoint, skips};
 use crate::kind::CommitContext;
 use crate::message::Epoch;
 use crate::metrics::Metrics;
@@ -68,6 +69,11 @@ pub(super) struct Checkpoints {
     pub(super) last: Option<(String, Manifest)>,
     /// Files of the epoch before the last, which nothing refers to any more.
     pub(super) unneeded: BTreeSet<String>,
+    /// The last epoch that an earlier run of this process knew to be committed; `None` where there was
+    /// no such run.
+    pub(super) before: Option<Epoch>,
+    /// The last epoch that this run knows to be committed.
+    pub(super) committed: Arc<AtomicU64>,
 }
 
 impl Checkpoints {
@@ -91,8 +97,10 @@ impl Checkpoints {
             }
             None => self.commit_in_store(&committed)?,
         }
+        self.committed.store(epoch, Ordering::Release);
         failpoint("committed");
         self.clear(name, manifest);
+        failpoint("cleared");
         Ok(())
     }
 
@@ -116,19 +124,27 @@ impl Checkpoints {
     }
 
     fn commit_in_store(&self, committed: &Committed) -> Result<()> {
-        let name = format!("{COMMITS}/{:012}", committed.epoch);
+        let name = commit_name(committed.epoch);
         let ours = || bytes::Bytes::from(committed.manifest.clone());
         let created = self.patiently(|| self.store.create(&name, ours()))?;
         // An earlier try of ours may have succeeded without our hearing of it.
-        if !created && self.patiently(|| self.store.get(&name))? != Some(ours()) {
+        let taken_over = || {
             let message = format!("commit epoch {}: another process did", committed.epoch);
-            return Err(Error::state("SW4310", message)
-                .with_hint("a newer process of this topology has taken over; this one stops"));
+            Error::state("SW4310", message)
+                .with_hint("a newer process of this topology has taken over; this one stops")
+        };
+        if !created && self.patiently(|| self.store.get(&name))? != Some(ours()) {
+            return Err(taken_over());
         }
-        for old in self.store.list(COMMITS)? {
-            let number = old.rsplit('/').next().and_then(|n| n.parse::<Epoch>().ok());
-            if number.is_some_and(|n| n + 1 < committed.epoch) {
-                self.store.delete(&old)?;
+        let all = self.patiently(|| self.store.list(COMMITS))?;
+        // A process that was frozen for long finds the commit of its epoch made and cleared away.
+        if all.iter().filter_map(|name| number(name)).any(|n| n > committed.epoch) {
+            self.patiently(|| self.store.delete(&name))?;
+            return Err(taken_over());
+        }
+        for old in all.iter().filter(|old| number(old).is_some_and(|n| n + 1 < committed.epoch)) {
+            if let Err(error) = self.store.delete(old) {
+                tracing::warn!(%error, "clear an old commit away");
             }
         }
         Ok(())
@@ -256,6 +272,16 @@ impl Checkpoints {
     }
 }
 
+/// File of a commit where the store is the commit point.
+pub(super) fn commit_name(epoch: Epoch) -> String {
+    format!("{COMMITS}/{epoch:012}")
+}
+
+/// The epoch of such a file.
+pub(super) fn number(name: &str) -> Option<Epoch> {
+    name.rsplit('/').next()?.parse().ok()
+}
+
 /// The commit did not say whether it happened: only a fresh start can tell.
 fn unknown_outcome(epoch: Epoch, error: Error) -> Error {
     if error.kind != ErrorKind::Unavailable || error.code == OUTCOME_UNKNOWN {
@@ -307,6 +333,8 @@ pub(super) fn of_plan(
         run,
         last: None,
         unneeded: BTreeSet::new(),
+        before: None,
+        committed: Arc::default(),
     })
 }
 
@@ -350,7 +378,12 @@ impl Keep<'_> {
         let name = part_name(node, spec.name, epoch, instance, &checkpoints.run);
         let contents = Contents { rows: delta.rows, deleted };
         let (part, bytes) = encode(&contents, spec, (name, instance, epoch))?;
-        checkpoints.patiently(|| checkpoints.store.put(&part.file, bytes.clone()))?;
+        if skips("delta", node) {
+            return Ok(0);
+        }
+        if !skips("durable_state", node) {
+            checkpoints.patiently(|| checkpoints.store.put(&part.file, bytes.clone()))?;
+        }
         let size = part.bytes;
         table.parts.push(part);
         Ok(size)

@@ -3,44 +3,85 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::checkpoint::{COMMITS, Checkpoints};
+use super::checkpoint::{COMMITS, Checkpoints, commit_name, number};
 use super::snapshot::Recovered;
 use crate::commit::Committed;
 use crate::error::{Error, Result};
+use crate::failpoint::{failpoint, skips};
 use crate::message::Epoch;
 use crate::snapshot::{LAST, Manifest, last_reset};
 
 impl Checkpoints {
     /// Fences earlier processes and finds what the last committed epoch left behind.
     pub(super) fn recover(&mut self) -> Result<Recovered> {
+        self.patiently(|| self.check_successor())?;
         let committed = match &self.commit_point {
             Some(point) => self.patiently(|| point.recover())?,
-            None => self.patiently(|| self.last_commit())?,
+            None => self.patiently(|| self.claim())?,
         };
-        self.check_pointer(committed.as_ref())?;
-        let base = self.patiently(|| last_reset(&self.store))?;
-        let Some(committed) = committed.filter(|c| c.epoch > base) else {
-            self.sweep(&Manifest::default(), "")?;
+        failpoint("fenced");
+        self.patiently(|| self.check_pointer(committed.as_ref()))?;
+        let reset = self.patiently(|| last_reset(&self.store))?;
+        let base = reset.max(committed.as_ref().map_or(0, |c| c.epoch));
+        let is_there = |c: &Committed| c.epoch > reset && !c.manifest.is_empty();
+        let Some(committed) = committed.filter(is_there) else {
+            self.patiently(|| self.sweep(&Manifest::default(), ""))?;
             return Ok(Recovered { manifest: None, store: Some(Arc::clone(&self.store)), base });
         };
-        let manifest = Manifest::read(&self.store, &committed.manifest)?;
+        let mut manifest = self.patiently(|| Manifest::read(&self.store, &committed.manifest))?;
+        if let Some(previous) = manifest.previous.take_if(|_| skips("newest_manifest", "")) {
+            manifest = Manifest::read(&self.store, &previous)?;
+        }
         self.check_layouts(&manifest)?;
-        self.sweep(&manifest, &committed.manifest)?;
+        self.patiently(|| self.sweep(&manifest, &committed.manifest))?;
+        failpoint("swept");
         tracing::info!(epoch = committed.epoch, manifest = committed.manifest, "recovered");
+        self.committed.store(manifest.epoch, Ordering::Release);
         self.last = Some((committed.manifest, manifest.clone()));
         Ok(Recovered { manifest: Some(manifest), store: Some(Arc::clone(&self.store)), base })
     }
 
-    fn last_commit(&self) -> Result<Option<Committed>> {
+    /// Where the store is the commit point: commits the last manifest once more, under the next
+    /// number, so that an earlier process cannot commit the epoch it is at while its files are swept
+    /// away. The manifest's name is empty where no epoch was committed yet.
+    fn claim(&self) -> Result<Option<Committed>> {
+        loop {
+            let (epoch, manifest) = self.last_commit()?;
+            let next = epoch + 1;
+            if self.store.create(&commit_name(next), manifest.clone().into())? {
+                return Ok(Some(Committed { epoch: next, manifest }));
+            }
+        }
+    }
+
+    fn last_commit(&self) -> Result<(Epoch, String)> {
         let names = self.store.list(COMMITS)?;
-        let epoch = |name: &String| name.rsplit('/').next()?.parse::<Epoch>().ok();
-        let Some((epoch, name)) = names.iter().filter_map(|n| Some((epoch(n)?, n))).max() else {
-            return Ok(None);
+        let Some((epoch, name)) = names.iter().filter_map(|n| Some((number(n)?, n))).max() else {
+            return Ok((0, String::new()));
         };
         let manifest = self.store.get(name)?.unwrap_or_default();
-        let manifest = String::from_utf8_lossy(&manifest).into_owned();
-        Ok(Some(Committed { epoch, manifest }))
+        Ok((epoch, String::from_utf8_lossy(&manifest).into_owned()))
+    }
+
+    /// Before an earlier run of this process shuts others out: one that has committed since is newer.
+    /// A process that was frozen for longer than its transaction may last finds it ended, and cannot
+    /// tell by that whether somebody has taken over.
+    fn check_successor(&self) -> Result<()> {
+        let (Some(own), Some(bytes)) = (self.before, self.store.get(LAST)?) else {
+            return Ok(());
+        };
+        let last: Manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+        if last.epoch <= own {
+            return Ok(());
+        }
+        let message = format!(
+            "go on after epoch {own}: a newer process has committed epoch {} since",
+            last.epoch
+        );
+        Err(Error::state("SW4310", message)
+            .with_hint("a newer process of this topology has taken over; this one stops"))
     }
 
     /// The store remembers a commit that the commit point has forgotten: its offsets expired, or

@@ -32,14 +32,14 @@ pub(super) struct Sealed {
 pub(super) struct Recovered {
     pub(super) manifest: Option<Manifest>,
     pub(super) store: Option<Arc<Store>>,
-    /// The last epoch before the topology was started anew.
+    /// The last number of an epoch that is taken: by a commit, or since the topology was started anew.
     pub(super) base: Epoch,
 }
 
 impl Recovered {
     /// The last epoch: numbers go on after it.
     pub(super) fn epoch(&self) -> Epoch {
-        self.manifest.as_ref().map_or(self.base, |m| m.epoch)
+        self.manifest.as_ref().map_or(0, |m| m.epoch).max(self.base)
     }
 
     /// What a sink had staged.

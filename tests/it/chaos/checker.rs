@@ -1,12 +1,10 @@
-//! The independent checker: a read-committed reader of the output topic that is there all the time,
-//! and the windows computed by hand.
+//! The independent checker: a read-committed reader of the output topics that is there all the time.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -14,184 +12,240 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 
-use super::{KEYS, PARTITIONS, STEP, WINDOW};
+use super::oracle::Event;
+use super::setting::Setting;
+use super::{KEYS, PARTITIONS};
 
-/// What the reader saw by the end.
+/// Once everything is committed, no row comes later than this.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// What was wrong.
 #[derive(Debug, Default, Clone)]
+pub(super) struct Faults {
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    pub(super) disordered: u64,
+    /// Values that are not those of the oracle.
+    pub(super) wrong: u64,
+    /// The first of them, in words.
+    pub(super) first: Vec<String>,
+}
+
+impl Faults {
+    pub(super) const fn count(&self) -> u64 {
+        self.lost + self.doubled + self.disordered + self.wrong
+    }
+
+    pub(super) const fn are_none(&self) -> bool {
+        self.count() == 0
+    }
+
+    fn told(&mut self, fault: String) {
+        if self.first.len() < 5 {
+            self.first.push(fault);
+        }
+    }
+
+    pub(super) fn lose(&mut self, count: u64, fault: String) {
+        self.lost += count;
+        self.told(fault);
+    }
+
+    pub(super) fn double(&mut self, fault: String) {
+        self.doubled += 1;
+        self.told(fault);
+    }
+
+    pub(super) fn mistake(&mut self, fault: String) {
+        self.wrong += 1;
+        self.told(fault);
+    }
+}
+
+/// What has come of one key.
+#[derive(Debug, Default)]
+struct Key {
+    /// Highest number of a row.
+    last: i64,
+    /// Numbers below it that have not come.
+    missing: BTreeSet<i64>,
+    /// Rows and fingerprint that the chain told last.
+    chain: (i64, i64),
+    /// How often each event came out of the join, by its number.
+    pairs: Vec<u8>,
+}
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) rows: u64,
-    /// What was wrong, in words; the reader goes on after the first.
-    pub(super) faults: Vec<String>,
+    pub(super) chains: u64,
+    pub(super) pairs: u64,
+    pub(super) faults: Faults,
+    keys: BTreeMap<u64, Key>,
+}
+
+impl Seen {
+    fn row(&mut self, row: &Value) -> Option<()> {
+        let (key, seq) = (row["key"].as_u64()?, row["seq"].as_i64()?);
+        let event = Event::new(key, seq);
+        let before = row["before"].as_i64();
+        if before.unwrap_or(0) != seq - 1 || row["value"].as_i64() != Some(event.value) {
+            self.faults.mistake(format!("key {key}: row {seq} is {row}"));
+        }
+        let state = self.keys.entry(key).or_default();
+        if seq > state.last {
+            if seq > state.last + 1 {
+                let gap = format!("key {key}: {seq} came after {}", state.last);
+                self.faults.lose((seq - state.last - 1).unsigned_abs(), gap);
+            }
+            state.missing.extend(state.last + 1..seq);
+            state.last = seq;
+        } else if state.missing.remove(&seq) {
+            self.faults.lost -= 1;
+            self.faults.disordered += 1;
+        } else {
+            self.faults.double(format!("key {key}: {seq} came again after {}", state.last));
+        }
+        self.rows += 1;
+        Some(())
+    }
+
+    fn chain(&mut self, row: &Value) -> Option<()> {
+        let (key, rows) = (row["key"].as_u64()?, row["rows"].as_i64()?);
+        let state = self.keys.entry(key).or_default();
+        let (from, before) = state.chain;
+        if rows <= from {
+            self.faults.double(format!("key {key}: its chain went from {from} rows to {rows}"));
+        }
+        let marks = (from + 1..=rows).map(|seq| Event::new(key, seq).mark());
+        let expected = before + marks.sum::<i64>();
+        if row["total"].as_i64() != Some(expected) {
+            self.faults.mistake(format!("key {key}: its chain is {row}, and not {expected}"));
+        }
+        if rows > from {
+            state.chain = (rows, expected);
+        }
+        self.chains += 1;
+        Some(())
+    }
+
+    fn pair(&mut self, row: &Value) -> Option<()> {
+        let (key, seq) = (row["key"].as_u64()?, row["seq"].as_i64()?);
+        let expected = Event::new(key, seq).joined().map(|answer| answer.score);
+        if row["score"].as_i64() != expected {
+            self.faults.mistake(format!("key {key}: joined {row}, and not {expected:?}"));
+        }
+        let pairs = &mut self.keys.entry(key).or_default().pairs;
+        let at = usize::try_from(seq).ok()?;
+        if pairs.len() <= at {
+            pairs.resize(at + 1, 0);
+        }
+        pairs[at] = pairs[at].saturating_add(1);
+        if pairs[at] > 1 {
+            self.faults.double(format!("key {key}: {seq} was joined again"));
+        }
+        self.pairs += 1;
+        Some(())
+    }
+
+    /// What should have come once each key has had `rounds` rows, and has not.
+    fn count_lost(&mut self, rounds: i64) {
+        for key in 0..KEYS {
+            let state = self.keys.entry(key).or_default();
+            if state.last < rounds {
+                let lost =
+                    format!("key {key}: {rounds} rows, the last that came is {}", state.last);
+                self.faults.lose((rounds - state.last).unsigned_abs(), lost);
+            }
+            if state.chain.0 < rounds {
+                let lost = format!("key {key}: its chain ends after {} rows", state.chain.0);
+                self.faults.lose(1, lost);
+            }
+            for seq in 1..=rounds {
+                let told = usize::try_from(seq).ok().and_then(|at| state.pairs.get(at));
+                if Event::new(key, seq).is_told(rounds) && told.is_none_or(|times| *times == 0) {
+                    self.faults.lose(1, format!("key {key}: {seq} never came out of the join"));
+                }
+            }
+        }
+    }
 }
 
 /// Reads the output while it is written.
 pub(super) struct Follower {
     rows: Arc<AtomicU64>,
+    faults: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
-    seen: Arc<Mutex<Seen>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Checks one row against those of its key before it: at every moment a prefix without a gap.
-fn check(row: &Value, last: &mut BTreeMap<i64, i64>, faults: &mut Vec<String>) {
-    let number = |name: &str| row[name].as_i64();
-    let (Some(key), Some(seq)) = (number("key"), number("seq")) else {
-        faults.push(format!("a strange row: {row}"));
-        return;
-    };
-    let before = last.insert(key, seq).unwrap_or(0);
-    if seq != before + 1 {
-        faults.push(format!("key {key}: {seq} came after {before}"));
-    }
-    if number("before").unwrap_or(0) != seq - 1 {
-        faults.push(format!("key {key}: the state of {seq} was {}", row["before"]));
-    }
+    thread: JoinHandle<Seen>,
 }
 
 impl Follower {
-    /// Starts to read a topic from its beginning, committed rows only.
-    pub(super) fn start(brokers: &str, topic: &str) -> Self {
+    /// Starts to read from the beginning, committed rows only.
+    pub(super) fn start(setting: &Setting) -> Self {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
+            .set("bootstrap.servers", &setting.brokers)
             .set("group.id", "follower")
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "error")
             .create()
             .unwrap();
+        let topics = [&setting.rows, &setting.chains, &setting.pairs].map(|t| t.name().to_owned());
         let mut partitions = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
+        for (topic, partition) in topics.iter().flat_map(|t| (0..PARTITIONS).map(move |p| (t, p))) {
             partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&partitions).unwrap();
-        let seen = Arc::<Mutex<Seen>>::default();
         let (rows, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, stopped, noted) = (Arc::clone(&rows), Arc::clone(&stop), Arc::clone(&seen));
+        let (count, stopped) = (Arc::clone(&rows), Arc::clone(&stop));
+        let faults = Arc::new(AtomicU64::new(0));
+        let found = Arc::clone(&faults);
         let read = move || {
-            let mut last = BTreeMap::new();
-            let mut here = Seen::default();
-            while !stopped.load(Ordering::Acquire) {
-                let Some(message) = consumer.poll(Duration::from_millis(100)) else {
-                    continue;
-                };
-                let Ok(message) = message else {
-                    continue;
-                };
-                let row = serde_json::from_slice(message.payload().unwrap_or_default());
-                check(&row.unwrap_or(Value::Null), &mut last, &mut here.faults);
-                here.rows += 1;
-                if here.rows.is_multiple_of(64) || !here.faults.is_empty() {
-                    *noted.lock().unwrap() = here.clone();
+            let mut seen = Seen::default();
+            loop {
+                let is_last = stopped.load(Ordering::Acquire);
+                match consumer.poll(if is_last { QUIET } else { Duration::from_millis(100) }) {
+                    None if is_last => return seen,
+                    None => {}
+                    // A broker that restarts is an error that passes.
+                    Some(Err(error)) => eprintln!("the reader of the output: {error}"),
+                    Some(Ok(message)) => {
+                        let row = serde_json::from_slice(message.payload().unwrap_or_default());
+                        let row = row.unwrap_or(Value::Null);
+                        let known = match topics.iter().position(|t| t == message.topic()) {
+                            Some(0) => seen.row(&row),
+                            Some(1) => seen.chain(&row),
+                            _ => seen.pair(&row),
+                        };
+                        if known.is_none() {
+                            seen.faults.mistake(format!("a strange row: {row}"));
+                        }
+                        count.store(seen.rows, Ordering::Release);
+                        found.store(seen.faults.count(), Ordering::Release);
+                    }
                 }
-                count.store(here.rows, Ordering::Release);
             }
-            *noted.lock().unwrap() = here;
         };
         let thread = std::thread::Builder::new().name("follower".into()).spawn(read).unwrap();
-        Self { rows, stop, seen, thread: Some(thread) }
+        Self { rows, faults, stop, thread }
     }
 
-    /// Waits for `rows` rows and a moment more, in which none may come.
-    pub(super) fn wait(mut self, rows: u64, limit: Duration) -> Seen {
-        let started = Instant::now();
-        while self.rows.load(Ordering::Acquire) < rows && started.elapsed() < limit {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        std::thread::sleep(Duration::from_secs(1));
+    /// Events that were seen so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Acquire)
+    }
+
+    /// What was wrong so far.
+    pub(super) fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Acquire)
+    }
+
+    /// Reads what is left once everything is committed, and looks for what should be there.
+    pub(super) fn end(self, rounds: i64) -> Seen {
         self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-        self.seen.lock().unwrap().clone()
-    }
-
-    /// The same, and everything must be right.
-    pub(super) fn wait_for(self, rows: u64, limit: Duration, log: impl FnOnce() -> String) -> Seen {
-        let seen = self.wait(rows, limit);
-        let first: Vec<_> = seen.faults.iter().take(5).collect();
-        assert!(first.is_empty(), "{} faults, the first: {first:#?}", seen.faults.len());
-        assert_eq!(seen.rows, rows, "rows in the topic\n{}", log());
+        let mut seen = self.thread.join().unwrap();
+        seen.count_lost(rounds);
         seen
-    }
-}
-
-/// A window: key, start, rows and sum of the values.
-pub(super) type Window = (u64, u64, u64, u64);
-
-/// Every window that is closed once each key has had `rounds` rows: rows times windows, by hand.
-pub(super) fn expected_windows(rounds: u64) -> Vec<Window> {
-    // The watermark: newest event less 100 ms and one.
-    let watermark = (rounds * STEP).saturating_sub(101);
-    let mut windows = Vec::new();
-    for key in 0..KEYS {
-        let mut start = 0;
-        while start + WINDOW <= watermark + 1 {
-            let (mut rows, mut total) = (0, 0);
-            for seq in 1..=rounds {
-                let at = seq * STEP;
-                if at >= start && at < start + WINDOW {
-                    rows += 1;
-                    total += ((seq - 1) * KEYS + key).wrapping_mul(0x9e37_79b9) % 1000;
-                }
-            }
-            windows.push((key, start, rows, total));
-            start += WINDOW;
-        }
-    }
-    windows
-}
-
-/// The windows in the files that a reader sees.
-pub(super) fn read_files(directory: &Path) -> Vec<Window> {
-    let mut windows = Vec::new();
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return windows;
-    };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '_']));
-        if hidden || path.is_dir() {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        for line in text.lines() {
-            let row: Value = serde_json::from_str(line).unwrap();
-            let number = |name: &str| row[name].as_u64().unwrap();
-            let start = millis(&row["window_start"]);
-            windows.push((number("key"), start, number("rows"), number("total")));
-        }
-    }
-    windows
-}
-
-/// The windows in a table of PostgreSQL.
-pub(super) fn read_table(url: &str, table: &str) -> Vec<Window> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let query = format!(
-        "SELECT key::text, (extract(epoch FROM window_start) * 1000)::bigint::text, rows::text, \
-         total::bigint::text FROM {table}"
-    );
-    let rows = runtime.block_on(async {
-        let config: tokio_postgres::Config = url.parse().unwrap();
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let rows = client.query(&query, &[]).await.unwrap();
-        drop(client);
-        connection.await.unwrap().unwrap();
-        rows
-    });
-    let number = |row: &tokio_postgres::Row, i: usize| row.get::<_, &str>(i).parse().unwrap();
-    rows.iter().map(|r| (number(r, 0), number(r, 1), number(r, 2), number(r, 3))).collect()
-}
-
-/// A time as milliseconds, however it is written.
-fn millis(value: &Value) -> u64 {
-    match value {
-        Value::Number(number) => number.as_u64().unwrap(),
-        other => {
-            let text = other.as_str().unwrap();
-            let text = if text.ends_with('Z') { text.to_owned() } else { format!("{text}Z") };
-            let time = chrono::DateTime::parse_from_rfc3339(&text).unwrap();
-            time.timestamp_millis().cast_unsigned()
-        }
     }
 }

@@ -309,6 +309,42 @@ fn a_drain_keeps_the_state_for_the_next_start() {
     assert!(rows == expected(20_000));
 }
 
+fn wait_commit(running: &Running) {
+    let started = std::time::Instant::now();
+    while running.committed() == 0 {
+        assert!(!running.is_finished() && started.elapsed().as_secs() < 60, "no epoch is kept");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_process_stops_once_another_has_taken_over() {
+    let store = tempfile::tempdir().unwrap();
+    let first = start("taken_over", i64::MAX, 2, store.path());
+    wait_commit(&first);
+    let second = start("taken_over", i64::MAX, 2, store.path());
+    let told = first.wait().unwrap_err();
+    assert_eq!(told.code, "SW4310", "{told}");
+    wait_commit(&second);
+    second.abort();
+    second.wait().unwrap_err();
+}
+
+#[test]
+fn a_process_that_was_frozen_for_long_finds_newer_commits() {
+    let store = tempfile::tempdir().unwrap();
+    let running = start("frozen", i64::MAX, 2, store.path());
+    wait_commit(&running);
+    // Its own epoch was committed by another and cleared away since.
+    let newer = store.path().join("frozen/commits/000000999999");
+    std::fs::write(&newer, "epochs/of-another.json").unwrap();
+    let told = running.wait().unwrap_err();
+    assert_eq!(told.code, "SW4310", "{told}");
+    let commits = std::fs::read_dir(newer.parent().unwrap()).unwrap();
+    let newest = commits.map(|c| c.unwrap().path()).max();
+    assert_eq!(newest, Some(newer), "what it committed in vain is gone");
+}
+
 #[test]
 fn lost_and_damaged_state_is_refused() {
     let store = tempfile::tempdir().unwrap();
