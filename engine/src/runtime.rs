@@ -19,6 +19,7 @@ mod sink_epoch;
 mod sink_task;
 mod snapshot;
 mod source_task;
+mod store_commit;
 mod watermarks;
 mod wiring;
 

@@ -26,9 +26,6 @@ use super::control::Control;
 use super::merger::Merger;
 use super::snapshot::Sealed;
 
-/// Directory of the commits where the store itself is the commit point.
-pub(super) const COMMITS: &str = "commits";
-
 /// Code of the error after which the topology goes on from what is committed.
 pub(crate) const OUTCOME_UNKNOWN: &str = "SW4311";
 
@@ -121,33 +118,6 @@ impl Checkpoints {
             }
             pause = (pause * 2).min(self.retry.max.0).max(Duration::from_millis(1));
         }
-    }
-
-    fn commit_in_store(&self, committed: &Committed) -> Result<()> {
-        let name = commit_name(committed.epoch);
-        let ours = || bytes::Bytes::from(committed.manifest.clone());
-        let created = self.patiently(|| self.store.create(&name, ours()))?;
-        // An earlier try of ours may have succeeded without our hearing of it.
-        let taken_over = || {
-            let message = format!("commit epoch {}: another process did", committed.epoch);
-            Error::state("SW4310", message)
-                .with_hint("a newer process of this topology has taken over; this one stops")
-        };
-        if !created && self.patiently(|| self.store.get(&name))? != Some(ours()) {
-            return Err(taken_over());
-        }
-        let all = self.patiently(|| self.store.list(COMMITS))?;
-        // A process that was frozen for long finds the commit of its epoch made and cleared away.
-        if all.iter().filter_map(|name| number(name)).any(|n| n > committed.epoch) {
-            self.patiently(|| self.store.delete(&name))?;
-            return Err(taken_over());
-        }
-        for old in all.iter().filter(|old| number(old).is_some_and(|n| n + 1 < committed.epoch)) {
-            if let Err(error) = self.store.delete(old) {
-                tracing::warn!(%error, "clear an old commit away");
-            }
-        }
-        Ok(())
     }
 
     /// What the epoch leaves behind: the last manifest with the changes.
@@ -270,16 +240,6 @@ impl Checkpoints {
         }
         self.last = Some((name, manifest));
     }
-}
-
-/// File of a commit where the store is the commit point.
-pub(super) fn commit_name(epoch: Epoch) -> String {
-    format!("{COMMITS}/{epoch:012}")
-}
-
-/// The epoch of such a file.
-pub(super) fn number(name: &str) -> Option<Epoch> {
-    name.rsplit('/').next()?.parse().ok()
 }
 
 /// The commit did not say whether it happened: only a fresh start can tell.

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::checkpoint::{COMMITS, Checkpoints, commit_name, number};
+use super::checkpoint::Checkpoints;
 use super::snapshot::Recovered;
 use crate::commit::Committed;
 use crate::error::{Error, Result};
 use crate::failpoint::{failpoint, skips};
-use crate::message::Epoch;
 use crate::snapshot::{LAST, Manifest, last_reset};
 
 impl Checkpoints {
@@ -41,28 +40,6 @@ impl Checkpoints {
         self.committed.store(manifest.epoch, Ordering::Release);
         self.last = Some((committed.manifest, manifest.clone()));
         Ok(Recovered { manifest: Some(manifest), store: Some(Arc::clone(&self.store)), base })
-    }
-
-    /// Where the store is the commit point: commits the last manifest once more, under the next
-    /// number, so that an earlier process cannot commit the epoch it is at while its files are swept
-    /// away. The manifest's name is empty where no epoch was committed yet.
-    fn claim(&self) -> Result<Option<Committed>> {
-        loop {
-            let (epoch, manifest) = self.last_commit()?;
-            let next = epoch + 1;
-            if self.store.create(&commit_name(next), manifest.clone().into())? {
-                return Ok(Some(Committed { epoch: next, manifest }));
-            }
-        }
-    }
-
-    fn last_commit(&self) -> Result<(Epoch, String)> {
-        let names = self.store.list(COMMITS)?;
-        let Some((epoch, name)) = names.iter().filter_map(|n| Some((number(n)?, n))).max() else {
-            return Ok((0, String::new()));
-        };
-        let manifest = self.store.get(name)?.unwrap_or_default();
-        Ok((epoch, String::from_utf8_lossy(&manifest).into_owned()))
     }
 
     /// Before an earlier run of this process shuts others out: one that has committed since is newer.
