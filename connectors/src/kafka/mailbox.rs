@@ -6,8 +6,6 @@ use std::time::Duration;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use swiftwater_engine::Sequence;
 
-use super::ffi::Delivered;
-
 /// A delivery report carries one number: the sink's above these bits, the batch's in them.
 const BATCH_BITS: u32 = 48;
 
@@ -71,30 +69,40 @@ fn read(opaque: usize) -> (usize, Sequence) {
     (opaque >> BATCH_BITS, (opaque & ((1 << BATCH_BITS) - 1)) as Sequence)
 }
 
+/// Mailboxes by the number of their sink. A sink joins before it writes.
+pub(super) type Boxes = Mutex<Vec<Arc<Mailbox>>>;
+
 /// Collects delivery reports and puts them into mailboxes, by runs of one batch.
 pub(super) struct Sorter<'a> {
-    boxes: &'a [Arc<Mailbox>],
+    boxes: &'a Boxes,
     run: Option<(usize, usize)>,
 }
 
 impl<'a> Sorter<'a> {
-    pub(super) const fn new(boxes: &'a [Arc<Mailbox>]) -> Self {
+    pub(super) const fn new(boxes: &'a Boxes) -> Self {
         Self { boxes, run: None }
     }
 
-    pub(super) fn sort(&mut self, delivered: &Delivered<'_>) {
-        if let Some(code) = delivered.error {
-            let (sink, _) = read(delivered.opaque);
-            if let Some(mailbox) = self.boxes.get(sink) {
+    /// Looked up only now: the sink may have joined, and written, since the wait for reports began.
+    fn mailbox(&self, sink: usize) -> Option<Arc<Mailbox>> {
+        let boxes = self.boxes.lock().unwrap_or_else(PoisonError::into_inner);
+        boxes.get(sink).map(Arc::clone)
+    }
+
+    /// A record with this number is durable, or met with an error.
+    pub(super) fn sort(&mut self, opaque: usize, error: Option<Code>) {
+        if let Some(code) = error {
+            let (sink, _) = read(opaque);
+            if let Some(mailbox) = self.mailbox(sink) {
                 mailbox.fail(code);
             }
             return;
         }
         match &mut self.run {
-            Some((opaque, count)) if *opaque == delivered.opaque => *count += 1,
+            Some((run, count)) if *run == opaque => *count += 1,
             _ => {
                 self.finish();
-                self.run = Some((delivered.opaque, 1));
+                self.run = Some((opaque, 1));
             }
         }
     }
@@ -103,7 +111,7 @@ impl<'a> Sorter<'a> {
     pub(super) fn finish(&mut self) {
         if let Some((opaque, count)) = self.run.take() {
             let (sink, sequence) = read(opaque);
-            if let Some(mailbox) = self.boxes.get(sink) {
+            if let Some(mailbox) = self.mailbox(sink) {
                 mailbox.add(Some((sequence, count)), None);
             }
         }
@@ -113,6 +121,19 @@ impl<'a> Sorter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_joins_while_reports_are_awaited_gets_its_own() {
+        let boxes = Boxes::default();
+        let mut sorter = Sorter::new(&boxes);
+        let mailbox = Arc::new(Mailbox::default());
+        boxes.lock().unwrap().push(Arc::clone(&mailbox));
+        for sequence in [1, 1, 2] {
+            sorter.sort(opaque(0, sequence), None);
+        }
+        sorter.finish();
+        assert_eq!(mailbox.take(Duration::ZERO), (vec![(1, 2), (2, 1)], None));
+    }
 
     #[test]
     fn numbers_of_sink_and_batch_come_back() {

@@ -17,7 +17,7 @@ use swiftwater_engine::{Error, ErrorKind, Result};
 
 use super::context::Note;
 use super::ffi::{Marked, Pipe, Trouble};
-use super::mailbox::{Mailbox, Sorter};
+use super::mailbox::{Boxes, Mailbox, Sorter};
 use super::outcome;
 use super::terms::Terms;
 
@@ -39,7 +39,7 @@ enum Phase {
 
 /// What the sinks and the thread that serves events share.
 struct Desk {
-    boxes: Mutex<Vec<Arc<Mailbox>>>,
+    boxes: Boxes,
     /// The newest statistics of the client, and how many came before.
     statistics: Mutex<(u64, Arc<[u8]>)>,
     stopping: AtomicBool,
@@ -70,9 +70,8 @@ fn serve(pipe: &Pipe, desk: &Desk) {
     while !desk.stopping.load(Ordering::Acquire) {
         let mut wait = LOOK;
         loop {
-            let boxes: Vec<Arc<Mailbox>> = lock(&desk.boxes).iter().map(Arc::clone).collect();
-            let mut sorter = Sorter::new(&boxes);
-            let served = pipe.serve(wait, |delivered| sorter.sort(&delivered));
+            let mut sorter = Sorter::new(&desk.boxes);
+            let served = pipe.serve(wait, |d| sorter.sort(d.opaque, d.error));
             sorter.finish();
             if !served {
                 break;
