@@ -36,6 +36,8 @@ lint: ## Check format, lints, documentation, dependencies and scripts.
 	scripts/install.sh test
 	rustfmt --check --edition 2024 $(SOURCES)
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release --locked --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}" \
+	  --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	scripts/check-dependencies.sh
 	"$$(scripts/tool.sh shellcheck)" -x scripts/*.sh .ci/run

@@ -124,7 +124,7 @@ impl Case {
             self.add(&mut topology, &name, self.node("window", &[shape.option()]));
         }
         let gap = ("session", json!({"gap": ms(self.gap)}));
-        self.add(&mut topology, "session", self.node("window", &[gap.clone()]));
+        self.add(&mut topology, "session", self.node("window", std::slice::from_ref(&gap)));
         // Windows that correct themselves come to the same in the end.
         let (late, early) = (json!("3s"), json!({"every": "5ms"}));
         let corrected =
