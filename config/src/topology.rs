@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,12 @@ pub struct CheckpointConfig {
     /// topology; a directory of this machine's user where it is left out.
     #[serde(default)]
     pub store: Option<String>,
+    /// Local directory for the part of state that is beyond its share of `memory`, or `off`: then the
+    /// topology stops where state is beyond it. Its files have no names and are gone with the
+    /// process. Left out, it is `~/.local/state/swiftwater-spill`, or where that cannot be written
+    /// the temporary directory of the system.
+    #[serde(default)]
+    pub spill: Option<String>,
 }
 
 impl CheckpointConfig {
@@ -131,19 +138,35 @@ impl CheckpointConfig {
     /// machine's user (`$XDG_STATE_HOME/swiftwater`, else `~/.local/state/swiftwater`).
     #[must_use]
     pub fn store_url(&self) -> String {
-        self.store.clone().unwrap_or_else(|| {
-            let set = |name| std::env::var(name).ok().filter(|v: &String| v.starts_with('/'));
-            let state = set("XDG_STATE_HOME")
-                .or_else(|| Some(format!("{}/.local/state", set("HOME")?)))
-                .unwrap_or_else(|| "/var/lib".to_owned());
-            format!("file://{state}/swiftwater")
-        })
+        self.store.clone().unwrap_or_else(|| format!("file://{}/swiftwater", state_home()))
     }
+
+    /// Directories for the part of state that is beyond its share of `memory`: the first that can
+    /// be written is used. `None` where that is off.
+    #[must_use]
+    pub fn spill_directories(&self) -> Option<Vec<PathBuf>> {
+        match self.spill.as_deref() {
+            Some("off") => None,
+            Some(named) => Some(vec![named.into()]),
+            None => {
+                let beside = format!("{}/swiftwater-spill", state_home());
+                Some(vec![beside.into(), std::env::temp_dir().join("swiftwater-spill")])
+            }
+        }
+    }
+}
+
+/// Where programs of this machine's user keep state.
+fn state_home() -> String {
+    let set = |name| std::env::var(name).ok().filter(|v: &String| v.starts_with('/'));
+    set("XDG_STATE_HOME")
+        .or_else(|| Some(format!("{}/.local/state", set("HOME")?)))
+        .unwrap_or_else(|| "/var/lib".to_owned())
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { interval: Self::default_interval(), store: None }
+        Self { interval: Self::default_interval(), store: None, spill: None }
     }
 }
 

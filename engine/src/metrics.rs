@@ -57,6 +57,8 @@ pub struct Metrics {
     pub epoch_bytes: IntCounter,
     /// Bytes of memory that the state of a node takes.
     pub state_bytes: IntGaugeVec,
+    /// Bytes of the local disk that the state of a node takes.
+    pub state_spilled_bytes: IntGaugeVec,
     /// Bytes of the budget by part: `budget`, `prefetch`, `edges`, `sinks`, `rss`.
     pub memory_bytes: IntGaugeVec,
     secrets: OnceLock<SecretValues>,
@@ -159,6 +161,7 @@ impl Metrics {
             recoveries: f.keep(IntCounter::new("swiftwater_recoveries_total", "Times the topology went on from its last commit within the process, because an epoch was aborted or its outcome unknown."))?,
             epoch_bytes: f.keep(IntCounter::new("swiftwater_epoch_bytes_total", "Bytes of state written for epochs: it follows what changed."))?,
             state_bytes: f.gauges("swiftwater_state_bytes", "Bytes of memory that the state of a node takes, at the last barrier.", &["node"])?,
+            state_spilled_bytes: f.gauges("swiftwater_state_spilled_bytes", "Bytes of the local disk that the state of a node takes, at the last barrier.", &["node"])?,
             memory_bytes: f.gauges("swiftwater_memory_bytes", "Memory by part: budget, prefetch, edges and sinks are limits; rss is what the process takes.", &["part"])?,
             secrets: OnceLock::new(),
         })

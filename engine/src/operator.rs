@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::Rejected;
 use crate::error::{Error, Result};
 use crate::metrics::NodeMetrics;
+use crate::spill::SpillRoom;
 use crate::state::{TableDelta, TableSpec};
 
 /// Number of an input, in the order of the node's `inputs`.
@@ -110,8 +111,25 @@ pub trait Operator: Send {
         Err(Error::bug(format!("restore the table `{}` of a stateless operator", delta.table)))
     }
 
-    /// Bytes of memory that the state takes, roughly; asked at each barrier.
+    /// Bytes of memory that the state takes, roughly; asked at each barrier and now and then in
+    /// between.
     fn state_bytes(&self) -> usize {
+        0
+    }
+
+    /// Brings the memory that the state takes down to about `target` bytes, as far as that goes, by
+    /// moving what is least likely to be needed soon to files of `room`. What comes out later is
+    /// the same as without. Called between other calls, where the state of all nodes is about to
+    /// pass its share of `memory`; also between two calls of [`Operator::restore`].
+    ///
+    /// # Errors
+    /// `State` (`SW4327`) where the disk is full or broken.
+    fn spill(&mut self, _target: usize, _room: &SpillRoom) -> Result<()> {
+        Ok(())
+    }
+
+    /// Bytes of the disk that the state takes.
+    fn spilled_bytes(&self) -> usize {
         0
     }
 }

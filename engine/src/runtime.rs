@@ -19,6 +19,7 @@ mod sink_epoch;
 mod sink_task;
 mod snapshot;
 mod source_task;
+mod state_share;
 mod store_commit;
 mod watermarks;
 mod wiring;

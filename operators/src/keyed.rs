@@ -2,6 +2,7 @@
 //! queues in event time, and the tables in which snapshots hold them.
 
 mod agenda;
+mod cold_rows;
 mod event_time;
 mod index;
 mod key_columns;
@@ -15,7 +16,7 @@ pub(crate) use event_time::{EventTime, Times, WatermarkClock, set_aside};
 pub(crate) use index::{KeyIndex, Slot};
 pub(crate) use key_columns::KeyColumns;
 pub(crate) use row_log::{NO_ROW, RowId};
-pub(crate) use row_table::{Hasher, Removal, RowTable, identity};
+pub(crate) use row_table::{Hasher, Removal, RowTable, identity, spill_tables};
 pub(crate) use timeline::{Entry, Timeline};
 pub(crate) use waiting::Waiting;
 

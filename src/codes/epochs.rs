@@ -93,4 +93,9 @@ pub(super) const CODES: &[Code] = &[
         "The state is larger than its share of `memory`.",
         "Give the topology more `memory`, a shorter `ttl`, or smaller windows. The last epoch is kept: nothing is lost.",
     ),
+    (
+        "SW4327",
+        "State that is larger than its share of `memory` cannot be written to the local disk, or not read back.",
+        "Make room on the disk, name another directory with `checkpoint: {spill: /path}`, or give the topology more `memory`. The last epoch is kept: nothing is lost.",
+    ),
 ];

@@ -8,6 +8,7 @@ use super::exchange::Outlet;
 use super::late::LateRows;
 use super::rejects::Rejects;
 use super::snapshot::Sealed;
+use super::state_share::Share;
 use crate::batch::Batch;
 use crate::clock::Timestamp;
 use crate::dead_letter::{self, Rejected};
@@ -28,6 +29,8 @@ pub(super) enum Target {
 pub(super) struct Link {
     pub(super) operator: Box<dyn Operator>,
     pub(super) splittable: bool,
+    /// What its state may take.
+    pub(super) share: Share,
 }
 
 /// One node of a chain. The head of a source's chain has no operator: its rows come from outside.
@@ -97,7 +100,8 @@ impl Chain {
         if batch.rows() > most {
             return self.process_in_parts(index, input, &batch, most);
         }
-        node.metrics.received(batch.rows(), batch.bytes());
+        let bytes = batch.bytes();
+        node.metrics.received(batch.rows(), bytes);
         let now = self.control.clock.now();
         let (started, readings) = (Instant::now(), batch.readings);
         let mut out = Output::at(now);
@@ -107,6 +111,8 @@ impl Chain {
             isolate(operator, splittable, (input, &batch), error, &mut out)
                 .map_err(|e| e.at_node(node.metrics.node()))?;
         }
+        let looked_at = link.share.took(bytes, link.operator.as_mut());
+        looked_at.map_err(|e| e.at_node(node.metrics.node()))?;
         node.metrics.spent(State::Busy, started.elapsed());
         self.deliver(index, out, readings)
     }
@@ -233,7 +239,8 @@ impl Chain {
             node.late.epoch = barrier.epoch + 1;
             if let Some(link) = &mut node.link {
                 let deltas = link.operator.seal().map_err(|e| e.at_node(node.metrics.node()))?;
-                let held = link.operator.state_bytes();
+                let held = link.share.keep_within(link.operator.as_mut());
+                let held = held.map_err(|e| e.at_node(node.metrics.node()))?;
                 sealed.push(Sealed {
                     node: node.metrics.node().to_owned(),
                     deltas,
@@ -249,7 +256,7 @@ impl Chain {
     /// Gives each node its state of the last committed epoch.
     pub(super) fn restore(
         &mut self,
-        mut state: impl FnMut(&str, &mut dyn Operator) -> Result<Option<Timestamp>>,
+        mut state: impl FnMut(&str, &mut dyn Operator, &mut Share) -> Result<Option<Timestamp>>,
     ) -> Result<(), Stopped> {
         for index in 0..self.nodes.len() {
             let Some(node) = self.nodes.get_mut(index) else {
@@ -258,7 +265,7 @@ impl Chain {
             let Some(link) = &mut node.link else {
                 continue;
             };
-            let restored = state(node.metrics.node(), link.operator.as_mut());
+            let restored = state(node.metrics.node(), link.operator.as_mut(), &mut link.share);
             node.watermark = restored.map_err(|e| e.at_node(node.metrics.node()))?;
             if let Some(watermark) = node.watermark.filter(|w| *w != Timestamp::MAX) {
                 self.call(index, |operator, out| operator.on_watermark(watermark, out))?;

@@ -25,6 +25,7 @@ use crate::state::{TableDelta, TableSpec};
 use super::control::Control;
 use super::merger::Merger;
 use super::snapshot::Sealed;
+use super::state_share::Held;
 
 /// Code of the error after which the topology goes on from what is committed.
 pub(crate) const OUTCOME_UNKNOWN: &str = "SW4311";
@@ -140,10 +141,10 @@ impl Checkpoints {
             state.watermark = None;
         }
         manifest.nodes.retain(|node, _| self.layouts.contains_key(node));
-        let (mut written, mut held) = (0, BTreeMap::<String, usize>::new());
+        let (mut written, mut held) = (0, BTreeMap::<String, Held>::new());
         for (instance, nodes) in finished.sealed {
             for sealed in nodes {
-                *held.entry(sealed.node.clone()).or_default() += sealed.held;
+                held.entry(sealed.node.clone()).or_default().add(sealed.held);
                 if let Some((node, layout)) = self.layouts.get_key_value(&sealed.node)
                     && let Some(state) = manifest.nodes.get_mut(node)
                 {
@@ -179,25 +180,27 @@ impl Checkpoints {
         }
     }
 
-    fn show(&self, held: &BTreeMap<String, usize>, written: usize) {
-        for (node, bytes) in held {
-            let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
-            self.metrics.state_bytes.with_label_values(&[node]).set(bytes);
+    fn show(&self, held: &BTreeMap<String, Held>, written: usize) {
+        let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        for (node, held) in held {
+            let (memory, disk) = (&self.metrics.state_bytes, &self.metrics.state_spilled_bytes);
+            memory.with_label_values(&[node]).set(number(held.memory));
+            disk.with_label_values(&[node]).set(number(held.disk));
         }
         self.metrics.epoch_bytes.inc_by(written as u64);
     }
 
-    fn check_budget(&self, held: &BTreeMap<String, usize>) -> Result<()> {
-        let total: usize = held.values().sum();
+    fn check_budget(&self, held: &BTreeMap<String, Held>) -> Result<()> {
+        let bytes = held.iter().map(|(node, held)| (node, held.memory));
+        let total: usize = bytes.clone().map(|(_, bytes)| bytes).sum();
         if total as u64 <= self.state_budget {
             return Ok(());
         }
-        let (node, bytes) =
-            held.iter().max_by_key(|(_, bytes)| **bytes).unwrap_or((&self.topology, &0));
+        let (node, bytes) = bytes.max_by_key(|(_, bytes)| *bytes).unwrap_or((&self.topology, 0));
         let message = format!(
             "keep the state in memory: it takes {}, `{node}` alone {}, and {} are its share of `memory`",
             swiftwater_config::ByteSize(total as u64),
-            swiftwater_config::ByteSize(*bytes as u64),
+            swiftwater_config::ByteSize(bytes as u64),
             swiftwater_config::ByteSize(self.state_budget),
         );
         Err(Error::state("SW4326", message).with_hint(

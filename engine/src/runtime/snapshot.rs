@@ -8,6 +8,7 @@ use arrow::compute::filter_record_batch;
 
 use super::chain::Chain;
 use super::control::Stopped;
+use super::state_share::{Held, Share};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::key_group;
@@ -23,8 +24,8 @@ pub(super) struct Sealed {
     pub(super) node: String,
     pub(super) deltas: Vec<TableDelta>,
     pub(super) watermark: Option<Timestamp>,
-    /// Bytes of memory that its state takes.
-    pub(super) held: usize,
+    /// What its state takes.
+    pub(super) held: Held,
 }
 
 /// What the last committed epoch left behind; nothing on a first start.
@@ -86,8 +87,8 @@ impl TaskSnapshots {
         let (Some(manifest), Some(store)) = (&recovered.manifest, &recovered.store) else {
             return Ok(());
         };
-        chain.restore(|node, operator| match manifest.nodes.get(node) {
-            Some(state) => self.restore_node(store, state, operator),
+        chain.restore(|node, operator, share| match manifest.nodes.get(node) {
+            Some(state) => self.restore_node(store, state, (operator, share)),
             None => Ok(None),
         })
     }
@@ -96,7 +97,7 @@ impl TaskSnapshots {
         &self,
         store: &Store,
         state: &NodeState,
-        operator: &mut dyn Operator,
+        (operator, share): (&mut dyn Operator, &mut Share),
     ) -> Result<Option<Timestamp>> {
         for spec in operator.tables() {
             let Some(table) = state.tables.get(spec.name) else {
@@ -114,6 +115,8 @@ impl TaskSnapshots {
                     expired_below: table.expired_below,
                 };
                 operator.restore(&delta)?;
+                drop(delta);
+                share.keep_within(operator)?;
             }
         }
         Ok(state.watermark.map(Timestamp))

@@ -33,6 +33,7 @@ fn topology(name: &str, nodes: Vec<NodeConfig>) -> TopologyConfig {
         checkpoint: CheckpointConfig {
             interval: swiftwater_config::Duration::from_millis(5),
             store: None,
+            spill: None,
         },
         memory: ByteSize(256 << 20),
         drain_timeout: swiftwater_config::Duration::from_secs(20),

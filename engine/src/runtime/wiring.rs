@@ -21,6 +21,7 @@ use super::retry::Retry;
 use super::sink_task::{Progress, SinkTask};
 use super::snapshot::TaskSnapshots;
 use super::source_task::SourceTask;
+use super::state_share::{Share, StateShares};
 use super::watermarks::Watermarks;
 use crate::commit::Shared;
 use crate::error::{Error, Result};
@@ -52,6 +53,7 @@ struct Wiring<'a> {
     sinks: usize,
     tasks: usize,
     shared: Arc<Shared>,
+    state: Arc<StateShares>,
 }
 
 /// Makes the tasks of a plan.
@@ -76,6 +78,7 @@ pub(super) fn wire(plan: &Plan, metrics: &Arc<Metrics>, control: &Arc<Control>) 
         sinks: 0,
         tasks: 0,
         shared: Arc::default(),
+        state: Arc::new(StateShares::of(plan)?),
     };
     wiring.make_edges();
     let mut tasks = Vec::new();
@@ -299,7 +302,8 @@ impl Wiring<'_> {
                         Ok(made)
                     });
                     let made = made.map_err(|e| e.at_node(node.name()))?;
-                    Some(Link { operator: made, splittable: operator.splittable })
+                    let share = Share::new(&self.state, operator.stateful);
+                    Some(Link { operator: made, splittable: operator.splittable, share })
                 }
                 _ => None,
             };

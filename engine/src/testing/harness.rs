@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::kind::{NodeContext, OperatorOptions, OperatorPlan};
 use crate::operator::{Operator, Output};
 use crate::runtime::isolate;
+use crate::spill::SpillRoom;
 use crate::state::TableDelta;
 use crate::stream::Stream;
 
@@ -270,6 +271,20 @@ impl Harness {
     #[must_use]
     pub fn state_bytes(&self) -> usize {
         self.operator.state_bytes()
+    }
+
+    /// Moves state to disk until what is in memory takes about `target` bytes, as far as that goes.
+    ///
+    /// # Errors
+    /// What the operator says.
+    pub fn spill(&mut self, target: usize) -> Result<()> {
+        self.operator.spill(target, &SpillRoom::new([std::env::temp_dir()]))
+    }
+
+    /// Bytes of the disk that the state takes.
+    #[must_use]
+    pub fn spilled_bytes(&self) -> usize {
+        self.operator.spilled_bytes()
     }
 
     /// A fresh operator of the same plan, with the state that `deltas` (oldest first) left behind

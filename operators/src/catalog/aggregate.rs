@@ -194,6 +194,15 @@ impl Operator for Aggregate {
     fn state_bytes(&self) -> usize {
         self.waiting.bytes() + self.lanes.bytes()
     }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.state_bytes();
+        spill_tables([self.waiting.table_mut()], (held, target), room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.waiting.disk_bytes()
+    }
 }
 
 #[cfg(test)]

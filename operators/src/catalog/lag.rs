@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 use swiftwater_config::Duration;
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, TableDelta,
-    TableSpec, Timestamp,
+    Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, SpillRoom,
+    TableDelta, TableSpec, Timestamp,
 };
 
 use self::state::Previous;
 use crate::expression::fault;
-use crate::keyed::{EventTime, KeyColumns, Times, Waiting, micros};
+use crate::keyed::{EventTime, KeyColumns, Times, Waiting, micros, spill_tables};
 
 /// Adds to each row values of the row before it of the same key.
 ///
@@ -244,6 +244,18 @@ impl Operator for Lag {
     fn state_bytes(&self) -> usize {
         let waiting = self.waiting.as_ref().map_or(0, Waiting::bytes);
         waiting + self.previous.bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.state_bytes();
+        let waiting = self.waiting.as_mut().map(Waiting::table_mut);
+        let tables = waiting.into_iter().chain([&mut self.previous.table]);
+        spill_tables(tables, (held, target), room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        let waiting = self.waiting.as_ref().map_or(0, Waiting::disk_bytes);
+        waiting + self.previous.table.disk_bytes()
     }
 }
 

@@ -13,12 +13,14 @@ use swiftwater_engine::operator::Input;
 use swiftwater_engine::stream::{INSERT, OP_COLUMN, UPDATE};
 use swiftwater_engine::{
     Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Readings, Result,
-    Stream, TableDelta, TableSpec, Timestamp,
+    SpillRoom, Stream, TableDelta, TableSpec, Timestamp,
 };
 
 use self::groups::{Groups, Placed};
 use self::order::Order;
-use crate::keyed::{EventTime, KeyColumns, Removal, RowId, RowTable, Times, WatermarkClock};
+use crate::keyed::{
+    EventTime, KeyColumns, Removal, RowId, RowTable, Times, WatermarkClock, spill_tables,
+};
 
 /// Keeps the first `n` rows of each key in some order.
 ///
@@ -329,6 +331,15 @@ impl Operator for Top {
 
     fn state_bytes(&self) -> usize {
         self.table.bytes() + self.groups.bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.state_bytes();
+        spill_tables([&mut self.table], (held, target), room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.table.disk_bytes()
     }
 }
 

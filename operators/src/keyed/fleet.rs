@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use swiftwater_engine::testing::{Harness, rows};
 use swiftwater_engine::{
-    Batch, Operator, OperatorOptions, OperatorPlan, Output, Readings, TableDelta, Timestamp,
-    key_group,
+    Batch, Operator, OperatorOptions, OperatorPlan, Output, Readings, SpillRoom, TableDelta,
+    Timestamp, key_group,
 };
 
 /// One step of a script.
@@ -29,7 +29,7 @@ pub(crate) enum Step {
 }
 
 /// What came out.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Given {
     pub(crate) rows: Vec<Value>,
     pub(crate) late: Vec<Value>,
@@ -60,12 +60,29 @@ pub(crate) fn run<O: OperatorOptions>(
     run_plan(planned.planned(), inputs, instances, script)
 }
 
+/// Runs a script, and again with state that goes to disk after every step: both give the same.
 pub(crate) fn run_plan(
     plan: &OperatorPlan,
     inputs: &[SchemaRef],
     instances: usize,
     script: &[Step],
 ) -> Given {
+    let given = run_spilling(plan, inputs, (instances, script), |_| None);
+    let tiny = run_spilling(plan, inputs, (instances, script), |_| Some(0));
+    assert_eq!(given, tiny, "with all rows on disk");
+    let changing = |step: usize| [Some(0), None, Some(300), None][step * 7 % 11 % 4];
+    let some = run_spilling(plan, inputs, (instances, script), changing);
+    assert_eq!(given, some, "with some rows on disk");
+    given
+}
+
+fn run_spilling(
+    plan: &OperatorPlan,
+    inputs: &[SchemaRef],
+    (instances, script): (usize, &[Step]),
+    target: impl Fn(usize) -> Option<usize>,
+) -> Given {
+    let room = SpillRoom::new([std::env::temp_dir()]);
     let mut fleet = Fleet {
         plan: plan.clone(),
         inputs: inputs.to_vec(),
@@ -80,6 +97,11 @@ pub(crate) fn run_plan(
     let mut barrier = (Given::default(), None, 0);
     let (mut at, mut crashed) = (0, vec![false; script.len()]);
     while let Some(step) = script.get(at) {
+        if let Some(target) = target(at) {
+            for operator in &mut fleet.operators {
+                operator.spill(target, &room).unwrap();
+            }
+        }
         at += 1;
         match step {
             Step::Rows(input, json) => {

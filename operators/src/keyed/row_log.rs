@@ -1,13 +1,20 @@
 //! Rows by number. They stay in the batches they came in, as segments; small neighbours are joined,
 //! and segments in which most rows are gone are rewritten, so that the cost follows what comes and
-//! goes and not what is held.
+//! goes and not what is held. Where memory is short, the oldest segments lie on disk.
+
+mod numbers;
+mod segment;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{concat_batches, filter_record_batch, interleave};
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
-use swiftwater_engine::Result;
+use swiftwater_engine::{Error, Result, SpillRoom};
+
+use self::numbers::Numbers;
+use self::segment::{Place, Segment, joined};
+use super::cold_rows::{ColdStore, RawRows};
 
 /// Number of a row, given out in ascending order.
 pub(crate) type RowId = u64;
@@ -20,18 +27,6 @@ const SEGMENT: usize = 8192;
 /// So many rows that are gone are not worth looking at.
 const SLACK: usize = 1024;
 
-struct Segment {
-    /// Ascending.
-    ids: Vec<RowId>,
-    times: Vec<i64>,
-    /// The number under which snapshots know each row; as `ids` where it is empty.
-    stored: Vec<i64>,
-    records: RecordBatch,
-    alive: Vec<bool>,
-    live: usize,
-    bytes: usize,
-}
-
 /// What a row is beyond its columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowMark {
@@ -39,6 +34,15 @@ pub(crate) struct RowMark {
     /// The number under which snapshots know the row.
     pub(crate) stored: i64,
     pub(crate) alive: bool,
+}
+
+/// Where old rows go.
+enum Disk {
+    /// Nothing went there yet.
+    Unused,
+    /// Rows of these columns cannot.
+    Unfit,
+    Used(ColdStore),
 }
 
 /// Rows by number.
@@ -52,12 +56,7 @@ pub(crate) struct RowLog {
     rows: usize,
     live: usize,
     emptied: bool,
-}
-
-/// Bytes of the rows themselves; a slice counts its own, not those of the buffer it shares.
-pub(crate) fn bytes_of(records: &RecordBatch) -> usize {
-    let columns = records.columns().iter();
-    columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+    disk: Disk,
 }
 
 impl RowLog {
@@ -70,6 +69,7 @@ impl RowLog {
             rows: 0,
             live: 0,
             emptied: false,
+            disk: Disk::Unused,
         }
     }
 
@@ -106,11 +106,10 @@ impl RowLog {
         self.live += rows;
         self.firsts.push(first);
         self.segments.push(Segment {
-            ids: (first..self.next).collect(),
+            numbers: Numbers::from(first, rows),
             times: times.to_vec(),
             stored,
-            bytes: bytes_of(&records),
-            records,
+            rows: Place::memory(records),
             alive: vec![true; rows],
             live: rows,
         });
@@ -121,13 +120,19 @@ impl RowLog {
     /// Joins the last segments while they are small and of like size: each row is copied a few
     /// times at most.
     fn join_tail(&mut self) -> Result<()> {
-        while let [.., a, b] = self.segments.as_slice() {
-            let (a, b) = (a.ids.len(), b.ids.len());
-            if a + b > SEGMENT || a > 2 * b {
-                return Ok(());
-            }
+        while let [.., a, b] = self.segments.as_slice()
+            && !a.is_cold()
+            && !b.is_cold()
+            && a.len() + b.len() <= SEGMENT
+            && a.len() <= 2 * b.len()
+        {
             let tail = self.segments.split_off(self.segments.len() - 2);
-            self.segments.push(joined(&self.schema, tail)?);
+            let joined = joined(&self.schema, None, tail)?;
+            let is_one = joined.len() == 1;
+            self.segments.extend(joined);
+            if !is_one {
+                break;
+            }
             self.firsts.pop();
         }
         Ok(())
@@ -135,12 +140,7 @@ impl RowLog {
 
     fn find(&self, id: RowId) -> Option<(usize, usize)> {
         let at = self.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
-        let guess = usize::try_from(id - self.firsts.get(at)?).ok()?;
-        let ids = &self.segments.get(at)?.ids;
-        if ids.get(guess) == Some(&id) {
-            return Some((at, guess));
-        }
-        Some((at, ids.binary_search(&id).ok()?))
+        Some((at, self.segments.get(at)?.numbers.find(id)?))
     }
 
     /// What a row is beyond its columns; `None` if it is gone altogether.
@@ -151,10 +151,10 @@ impl RowLog {
 
     /// The rows from `id` on that are alive.
     pub(crate) fn alive_from(&self, id: RowId) -> Vec<RowId> {
-        let from = self.segments.partition_point(|s| s.ids.last().is_some_and(|l| *l < id));
+        let from = self.segments.partition_point(|s| s.numbers.last().is_some_and(|l| l < id));
         let segments = self.segments.iter().skip(from);
-        let alive = segments.flat_map(|s| s.ids.iter().zip(&s.alive));
-        alive.filter(|(i, alive)| **i >= id && **alive).map(|(i, _)| *i).collect()
+        let alive = segments.flat_map(|s| s.numbers.iter().zip(&s.alive));
+        alive.filter(|(i, alive)| *i >= id && **alive).map(|(i, _)| i).collect()
     }
 
     /// A row is gone. [`RowLog::sweep`] gives its memory back.
@@ -183,10 +183,13 @@ impl RowLog {
         }
         let mut run: Vec<Segment> = Vec::new();
         for segment in std::mem::take(&mut self.segments) {
-            if segment.live * 2 > segment.ids.len() && segment.live * 2 >= SEGMENT {
+            if segment.live * 2 > segment.len() && segment.live * 2 >= SEGMENT {
                 self.finish_run(&mut run)?;
                 self.segments.push(segment);
                 continue;
+            }
+            if run.first().is_some_and(|first| first.is_cold() != segment.is_cold()) {
+                self.finish_run(&mut run)?;
             }
             run.push(segment.only_alive()?);
             if run.iter().map(|s| s.live).sum::<usize>() >= SEGMENT {
@@ -199,37 +202,116 @@ impl RowLog {
     }
 
     fn count(&mut self) {
-        self.rows = self.segments.iter().map(|s| s.ids.len()).sum();
-        self.firsts = self.segments.iter().filter_map(|s| s.ids.first().copied()).collect();
+        self.rows = self.segments.iter().map(Segment::len).sum();
+        self.firsts = self.segments.iter().map(|s| s.numbers.first()).collect();
+    }
+
+    const fn store(&self) -> Option<&ColdStore> {
+        match &self.disk {
+            Disk::Used(store) => Some(store),
+            Disk::Unused | Disk::Unfit => None,
+        }
     }
 
     fn finish_run(&mut self, run: &mut Vec<Segment>) -> Result<()> {
-        match run.len() {
-            0 => {}
-            1 => self.segments.append(run),
-            _ => self.segments.push(joined(&self.schema, std::mem::take(run))?),
+        let run = std::mem::take(run);
+        let segments = match run.as_slice() {
+            [] => run,
+            [one] if one.live == one.len() || !one.is_cold() => run,
+            _ => joined(&self.schema, self.store(), run)?,
+        };
+        self.segments.extend(segments);
+        Ok(())
+    }
+
+    /// Moves the oldest rows to disk until those in memory take `target` bytes or less.
+    pub(crate) fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let mut held = self.bytes();
+        if held <= target || self.segments.iter().all(Segment::is_cold) {
+            return Ok(());
         }
+        if matches!(self.disk, Disk::Unused) {
+            let types: Vec<_> =
+                self.schema.fields().iter().map(|f| f.data_type().clone()).collect();
+            self.disk = ColdStore::open(&types, room)?.map_or(Disk::Unfit, Disk::Used);
+        }
+        let Disk::Used(store) = &self.disk else {
+            return Ok(());
+        };
+        let mut cooled = Ok(());
+        for place in &mut self.segments {
+            if held <= target {
+                break;
+            }
+            if place.is_cold() {
+                continue;
+            }
+            held = held.saturating_sub(place.bytes());
+            cooled = place.cool(store).map(|_| ());
+            held += place.bytes();
+            if cooled.is_err() {
+                break;
+            }
+        }
+        cooled?;
+        self.join_cold()
+    }
+
+    /// Joins neighbours on disk as [`RowLog::join_tail`] does in memory.
+    fn join_cold(&mut self) -> Result<()> {
+        for segment in std::mem::take(&mut self.segments) {
+            self.segments.push(segment);
+            while let [.., a, b] = self.segments.as_slice()
+                && a.is_cold()
+                && b.is_cold()
+                && a.len() + b.len() <= SEGMENT
+                && a.len() <= 2 * b.len()
+            {
+                let tail = self.segments.split_off(self.segments.len() - 2);
+                let joined = joined(&self.schema, self.store(), tail)?;
+                let is_one = joined.len() == 1;
+                self.segments.extend(joined);
+                if !is_one {
+                    break;
+                }
+            }
+        }
+        self.segments.retain(|s| s.live > 0);
+        self.count();
         Ok(())
     }
 
     /// Values of one column for these rows, null for [`NO_ROW`].
     pub(crate) fn column(&self, column: usize, places: &Places) -> Result<ArrayRef> {
         let null = new_null_array(self.schema.field(column).data_type(), 1);
-        let used = places.segments.iter().filter_map(|s| self.segments.get(*s));
         let mut arrays: Vec<&dyn Array> = vec![null.as_ref()];
-        arrays.extend(used.map(|s| s.records.column(column).as_ref()));
+        for used in &places.segments {
+            let rows = self.segments.get(*used).map(|segment| &segment.rows);
+            let Some(Place::Memory { records, .. }) = rows else {
+                return Err(Error::bug("find rows in memory"));
+            };
+            arrays.push(records.column(column).as_ref());
+        }
+        arrays.extend(places.cold.get(column).map(AsRef::as_ref));
         Ok(interleave(&arrays, &places.rows)?)
     }
 
-    /// Where rows lie, for [`RowLog::column`].
-    pub(crate) fn places(&self, ids: &[RowId]) -> Places {
+    /// Where rows lie, for [`RowLog::column`]; those on disk are read.
+    pub(crate) fn places(&self, ids: &[RowId]) -> Result<Places> {
         let mut number_of = vec![0_usize; self.segments.len()];
-        let mut places = Places { segments: Vec::new(), rows: Vec::with_capacity(ids.len()) };
+        let mut places =
+            Places { segments: Vec::new(), rows: Vec::with_capacity(ids.len()), cold: Vec::new() };
+        let mut wanted = Vec::new();
         for id in ids {
             let Some((at, row)) = (*id != NO_ROW).then(|| self.find(*id)).flatten() else {
                 places.rows.push((0, 0));
                 continue;
             };
+            if self.segments.get(at).is_some_and(Segment::is_cold) {
+                wanted.push(Wanted { segment: at, row, place: places.rows.len() });
+                places.rows.push((0, 0));
+                continue;
+            }
             let Some(number) = number_of.get_mut(at) else { continue };
             if *number == 0 {
                 places.segments.push(at);
@@ -237,12 +319,42 @@ impl RowLog {
             }
             places.rows.push((*number, row));
         }
-        places
+        if !wanted.is_empty() {
+            self.read(wanted, &mut places)?;
+        }
+        Ok(places)
+    }
+
+    /// Reads rows from disk, each once.
+    fn read(&self, mut wanted: Vec<Wanted>, places: &mut Places) -> Result<()> {
+        wanted.sort_unstable();
+        let (mut raw, mut read) = (RawRows::default(), 0);
+        let number = places.segments.len() + 1;
+        for of_segment in wanted.chunk_by(|a, b| a.segment == b.segment) {
+            let mut rows: Vec<usize> = Vec::with_capacity(of_segment.len());
+            for Wanted { row, place, .. } in of_segment {
+                if rows.last() != Some(row) {
+                    rows.push(*row);
+                }
+                if let Some(found) = places.rows.get_mut(*place) {
+                    *found = (number, read + rows.len() - 1);
+                }
+            }
+            let segment = of_segment.first().and_then(|w| self.segments.get(w.segment));
+            let Some(Place::Disk(cold)) = segment.map(|s| &s.rows) else {
+                return Err(Error::bug("find rows on disk"));
+            };
+            cold.read(&rows, &mut raw)?;
+            read += rows.len();
+        }
+        let store = self.store().ok_or_else(|| Error::bug("read rows from no disk"))?;
+        places.cold = store.decode(&raw)?;
+        Ok(())
     }
 
     /// Whole rows, none of them [`NO_ROW`].
     pub(crate) fn rows(&self, ids: &[RowId]) -> Result<RecordBatch> {
-        let places = self.places(ids);
+        let places = self.places(ids)?;
         let columns = (0..self.schema.fields().len()).map(|c| self.column(c, &places));
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(
@@ -254,115 +366,33 @@ impl RowLog {
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.segments.iter().map(|s| s.bytes + s.ids.len() * 17 + s.stored.len() * 8).sum()
+        self.segments.iter().map(Segment::bytes).sum()
+    }
+
+    /// Bytes of the disk.
+    pub(crate) fn disk_bytes(&self) -> usize {
+        self.segments.iter().map(Segment::disk_bytes).sum()
     }
 }
 
 /// Where rows lie in a log.
 pub(crate) struct Places {
-    /// Segments that hold some of them.
+    /// Segments in memory that hold some of them.
     segments: Vec<usize>,
-    /// Number in `segments` plus one, or 0 for a row of nulls; and the row.
+    /// Number in `segments` plus one, or 0 for a row of nulls, or one more than all of them for one
+    /// that was read from disk; and the row.
     rows: Vec<(usize, usize)>,
+    /// Columns of the rows that were read from disk.
+    cold: Vec<ArrayRef>,
 }
 
-impl Segment {
-    fn mark(&self, row: usize) -> Option<RowMark> {
-        let id = i64::try_from(*self.ids.get(row)?).unwrap_or(i64::MAX);
-        let stored = self.stored.get(row).copied().unwrap_or(id);
-        Some(RowMark { time: *self.times.get(row)?, stored, alive: *self.alive.get(row)? })
-    }
-
-    fn only_alive(self) -> Result<Self> {
-        if self.live == self.ids.len() {
-            return Ok(self);
-        }
-        let alive = &self.alive;
-        fn keep<T: Copy>(values: &[T], alive: &[bool]) -> Vec<T> {
-            values.iter().zip(alive).filter(|(_, a)| **a).map(|(v, _)| *v).collect()
-        }
-        let records = filter_record_batch(&self.records, &BooleanArray::from(alive.clone()))?;
-        Ok(Self {
-            ids: keep(&self.ids, alive),
-            times: keep(&self.times, alive),
-            stored: keep(&self.stored, alive),
-            bytes: bytes_of(&records),
-            records,
-            alive: vec![true; self.live],
-            live: self.live,
-        })
-    }
-}
-
-fn joined(schema: &SchemaRef, parts: Vec<Segment>) -> Result<Segment> {
-    let records = concat_batches(schema, parts.iter().map(|p| &p.records))?;
-    let numbered = parts.iter().any(|p| !p.stored.is_empty());
-    let mut whole = Segment {
-        ids: Vec::with_capacity(records.num_rows()),
-        times: Vec::with_capacity(records.num_rows()),
-        stored: Vec::new(),
-        bytes: bytes_of(&records),
-        records,
-        alive: Vec::new(),
-        live: 0,
-    };
-    for part in parts {
-        if numbered {
-            let stored = (0..part.ids.len()).filter_map(|row| part.mark(row)).map(|m| m.stored);
-            whole.stored.extend(stored);
-        }
-        whole.ids.extend(part.ids);
-        whole.times.extend(part.times);
-        whole.alive.extend(part.alive);
-        whole.live += part.live;
-    }
-    Ok(whole)
+/// A row on disk that is to stand at some place.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    segment: usize,
+    row: usize,
+    place: usize,
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow::array::{AsArray, Int64Array};
-    use arrow::datatypes::Int64Type;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn batch(from: u64, rows: usize) -> RecordBatch {
-        let values: Int64Array =
-            (from..from + rows as u64).map(|i| Some(i.cast_signed() * 10)).collect();
-        RecordBatch::try_from_iter([("v", Arc::new(values) as _)]).unwrap()
-    }
-
-    proptest! {
-        /// Rows come back by their numbers, whatever was joined and rewritten in between.
-        #[test]
-        fn rows_are_found_by_number(steps in prop::collection::vec((1usize..3000, 0u64..100), 1..25), seed: u64) {
-            let mut log = RowLog::new(batch(0, 1).schema());
-            let mut oracle = std::collections::BTreeSet::new();
-            for (rows, dying) in steps {
-                let first = log.next_id();
-                let times = vec![i64::try_from(first).unwrap(); rows];
-                prop_assert_eq!(log.push(batch(first, rows), &times, Vec::new()).unwrap(), first);
-                oracle.extend(first..log.next_id());
-                let dead: Vec<u64> =
-                    oracle.iter().copied().filter(|i| (i ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < dying << 25).collect();
-                for id in dead {
-                    log.kill(id);
-                    oracle.remove(&id);
-                }
-                log.sweep().unwrap();
-                prop_assert_eq!(log.live(), oracle.len());
-                prop_assert!(log.rows <= 2 * log.live + 2 * SEGMENT);
-            }
-            let ids: Vec<u64> = oracle.iter().copied().collect();
-            prop_assert_eq!(log.alive_from(0), ids.clone());
-            let mut wanted: Vec<u64> = ids.iter().rev().copied().collect();
-            let found = log.rows(&wanted).unwrap();
-            let values: Vec<u64> = found.column(0).as_primitive::<Int64Type>().values().iter().map(|v| v.cast_unsigned() / 10).collect();
-            prop_assert_eq!(&values, &wanted);
-            wanted.push(NO_ROW);
-            let column = log.column(0, &log.places(&wanted)).unwrap();
-            prop_assert_eq!(column.null_count(), 1);
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
 //! Rows that an operator holds, and the table in which snapshots hold them: the key's columns, the
 //! row's number and time, then its other columns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use hashbrown::HashMap;
-use swiftwater_engine::{Error, Merge, Result, TableDelta, TableSpec};
+use swiftwater_engine::{Error, Merge, Result, SpillRoom, TableDelta, TableSpec};
 
 use super::index::{KeyIndex, Slot};
 use super::key_columns::KeyColumns;
@@ -39,7 +40,24 @@ pub(crate) struct RowTable {
     sealed: RowId,
     deleted: Vec<RecordBatch>,
     expired_below: Option<i64>,
-    pending: Vec<TableDelta>,
+    restoring: Option<Restoring>,
+    /// How much memory rows may take, once some of them went to disk.
+    room: Option<(usize, SpillRoom)>,
+}
+
+/// What was restored and is not settled yet.
+struct Restoring {
+    /// The rows of all deltas, in the columns of the table.
+    rows: RowLog,
+    deltas: Vec<Delta>,
+}
+
+/// What is left of a delta without its rows.
+struct Delta {
+    /// Numbers of its rows among those that were restored.
+    rows: Range<RowId>,
+    deleted: Option<RecordBatch>,
+    expired_below: Option<i64>,
 }
 
 /// A row that came back from a snapshot.
@@ -74,7 +92,8 @@ impl RowTable {
             sealed: 0,
             deleted: Vec::new(),
             expired_below: None,
-            pending: Vec::new(),
+            restoring: None,
+            room: None,
         }
     }
 
@@ -150,7 +169,7 @@ impl RowTable {
     }
 
     /// Where rows lie, for [`RowTable::column`].
-    pub(crate) fn places(&self, ids: &[RowId]) -> Places {
+    pub(crate) fn places(&self, ids: &[RowId]) -> Result<Places> {
         self.log.places(ids)
     }
 
@@ -163,7 +182,7 @@ impl RowTable {
     fn key_rows(&self, ids: &[RowId]) -> Result<RecordBatch> {
         let count = self.keys.numbers.len() + 1;
         let schema = self.schema.project(&(0..count).collect::<Vec<_>>())?;
-        let places = self.log.places(ids);
+        let places = self.log.places(ids)?;
         let mut columns = self
             .keys
             .numbers
@@ -209,11 +228,11 @@ impl RowTable {
         let Some(first) = parts.first() else {
             return Ok(None);
         };
-        Ok(Some(arrow::compute::concat_batches(&first.schema(), &parts)?))
+        Ok(Some(concat_batches(&first.schema(), &parts)?))
     }
 
     fn table_rows(&self, ids: &[RowId]) -> Result<RecordBatch> {
-        let places = self.log.places(ids);
+        let places = self.log.places(ids)?;
         let column = |c: &usize| self.log.column(*c, &places);
         let mut columns = self.keys.numbers.iter().map(column).collect::<Result<Vec<_>>>()?;
         let marks: Vec<RowMark> = ids.iter().filter_map(|id| self.log.mark(*id)).collect();
@@ -231,31 +250,51 @@ impl RowTable {
             let message = format!("restore the table `{}`: its columns are others", self.name);
             return Err(Error::state("SW3311", message));
         }
-        self.pending.push(delta.clone());
+        let restoring = self.restoring.get_or_insert_with(|| Restoring {
+            rows: RowLog::new(Arc::clone(&self.schema)),
+            deltas: Vec::new(),
+        });
+        let first = restoring.rows.next_id();
+        for from in (0..delta.rows.num_rows()).step_by(CHUNK) {
+            let to = delta.rows.num_rows().min(from + CHUNK);
+            let places = (from..to).filter_map(|row| u32::try_from(row).ok());
+            // A copy, because a slice would keep all rows of the delta in memory.
+            let part = take_record_batch(&delta.rows, &UInt32Array::from_iter_values(places))?;
+            let times = vec![0; part.num_rows()];
+            restoring.rows.push(part, &times, Vec::new())?;
+        }
+        restoring.deltas.push(Delta {
+            rows: first..restoring.rows.next_id(),
+            deleted: delta.deleted.clone(),
+            expired_below: delta.expired_below,
+        });
         Ok(())
     }
 
     /// Whether deltas wait for [`RowTable::settle`].
     pub(crate) const fn is_restoring(&self) -> bool {
-        !self.pending.is_empty()
+        self.restoring.is_some()
     }
 
     /// Makes rows of the deltas that were restored: those that are left, in their old order.
     pub(crate) fn settle(&mut self, index: &mut KeyIndex) -> Result<Vec<Restored>> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() {
+        let Some(mut restoring) = self.restoring.take() else {
             return Ok(Vec::new());
-        }
-        let mut found = self.surviving(&pending, index)?;
-        found.sort_unstable_by_key(|f| (f.stored, f.delta, f.row));
-        let batches: Vec<&RecordBatch> = pending.iter().map(|d| &d.rows).collect();
+        };
+        let mut found = self.surviving(&restoring, index)?;
+        found.sort_unstable_by_key(|f| (f.stored, f.restored));
         let mut restored = Vec::with_capacity(found.len());
         for chunk in found.chunks(CHUNK) {
-            let places: Vec<(usize, usize)> = chunk.iter().map(|f| (f.delta, f.row)).collect();
-            let records = self.as_rows(&interleave_record_batch(&batches, &places)?)?;
+            let places: Vec<RowId> = chunk.iter().map(|f| f.restored).collect();
+            let records = self.as_rows(&restoring.rows.rows(&places)?)?;
+            places.iter().for_each(|id| restoring.rows.kill(*id));
+            restoring.rows.sweep()?;
             let times: Vec<i64> = chunk.iter().map(|f| f.time).collect();
             let stored: Vec<i64> = chunk.iter().map(|f| f.stored).collect();
             let first = self.log.push(records, &times, stored)?;
+            if let Some((target, room)) = &self.room {
+                self.log.spill(target.saturating_sub(restoring.rows.bytes()), room)?;
+            }
             restored.extend((first..).zip(chunk).map(|(id, f)| Restored {
                 id,
                 slot: f.slot,
@@ -268,12 +307,12 @@ impl RowTable {
         Ok(restored)
     }
 
-    fn surviving(&self, pending: &[TableDelta], index: &mut KeyIndex) -> Result<Vec<Found>> {
+    fn surviving(&self, restoring: &Restoring, index: &mut KeyIndex) -> Result<Vec<Found>> {
         let keys = self.keys.numbers.len();
         let mut held: HashMap<(Slot, i64), Found, Hasher> = HashMap::default();
         let mut slots = Vec::new();
         let mut expired = i64::MIN;
-        for (number, delta) in pending.iter().enumerate() {
+        for delta in &restoring.deltas {
             if let Some(deleted) = &delta.deleted {
                 let (columns, stored) = identity(deleted, keys)?;
                 index.insert(columns, deleted.num_rows(), &mut slots)?;
@@ -282,14 +321,22 @@ impl RowTable {
                 }
             }
             expired = expired.max(delta.expired_below.unwrap_or(i64::MIN));
-            let (columns, stored) = identity(&delta.rows, keys)?;
-            let times = delta.rows.column(keys + 1).as_primitive::<Int64Type>();
-            index.insert(columns, delta.rows.num_rows(), &mut slots)?;
-            for (row, ((slot, stored), time)) in
-                slots.iter().zip(stored.values()).zip(times.values()).enumerate()
-            {
-                let found = Found { delta: number, row, slot: *slot, stored: *stored, time: *time };
-                held.insert((*slot, *stored), found);
+            for from in delta.rows.clone().step_by(CHUNK) {
+                let ids: Vec<RowId> = (from..delta.rows.end.min(from + CHUNK as RowId)).collect();
+                let places = restoring.rows.places(&ids)?;
+                let columns = (0..keys + 2).map(|c| restoring.rows.column(c, &places));
+                let columns = columns.collect::<Result<Vec<_>>>()?;
+                let known = RecordBatch::try_new(self.identity_schema(), columns)?;
+                let (columns, stored) = identity(&known, keys)?;
+                let times = known.column(keys + 1).as_primitive::<Int64Type>();
+                index.insert(columns, ids.len(), &mut slots)?;
+                for ((restored, slot), (stored, time)) in
+                    ids.iter().zip(&slots).zip(stored.values().iter().zip(times.values()))
+                {
+                    let found =
+                        Found { restored: *restored, slot: *slot, stored: *stored, time: *time };
+                    held.insert((*slot, *stored), found);
+                }
             }
         }
         Ok(held.into_values().filter(|f| f.time >= expired).collect())
@@ -308,17 +355,50 @@ impl RowTable {
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.rows), columns, &options)?)
     }
 
+    /// Moves the oldest rows to disk until those in memory take `target` bytes or less.
+    pub(crate) fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        self.room = Some((target, room.clone()));
+        let mut left = target;
+        if let Some(restoring) = &mut self.restoring {
+            restoring.rows.spill(target.saturating_sub(self.log.bytes()), room)?;
+            left = left.saturating_sub(restoring.rows.bytes());
+        }
+        self.log.spill(left, room)
+    }
+
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.log.bytes()
+        self.log.bytes() + self.restoring.as_ref().map_or(0, |r| r.rows.bytes())
     }
+
+    /// Bytes of the disk.
+    pub(crate) fn disk_bytes(&self) -> usize {
+        self.log.disk_bytes() + self.restoring.as_ref().map_or(0, |r| r.rows.disk_bytes())
+    }
+}
+
+/// Moves rows of an operator's tables to disk until all of its state, of which `held` bytes are in
+/// memory now, takes about `target`. Only rows can go: the more of them a table has, the more go.
+pub(crate) fn spill_tables<'t>(
+    tables: impl IntoIterator<Item = &'t mut RowTable>,
+    (held, target): (usize, usize),
+    room: &SpillRoom,
+) -> Result<()> {
+    let mut tables: Vec<&mut RowTable> = tables.into_iter().collect();
+    let rows: usize = tables.iter().map(|table| table.bytes()).sum();
+    let left = target.saturating_sub(held.saturating_sub(rows));
+    for table in &mut tables {
+        let share = left as u128 * table.bytes() as u128 / rows.max(1) as u128;
+        table.spill(usize::try_from(share).unwrap_or(usize::MAX), room)?;
+    }
+    Ok(())
 }
 
 /// A row of a delta.
 #[derive(Debug, Clone, Copy)]
 struct Found {
-    delta: usize,
-    row: usize,
+    /// Its number among those that were restored.
+    restored: RowId,
     slot: Slot,
     stored: i64,
     time: i64,

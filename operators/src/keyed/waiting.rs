@@ -52,4 +52,14 @@ impl Waiting {
     pub(crate) fn bytes(&self) -> usize {
         self.table.bytes() + self.agenda.bytes()
     }
+
+    /// Bytes of the disk.
+    pub(crate) fn disk_bytes(&self) -> usize {
+        self.table.disk_bytes()
+    }
+
+    /// The rows, as far as they can go to disk.
+    pub(crate) const fn table_mut(&mut self) -> &mut RowTable {
+        &mut self.table
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, Error, Operator, OperatorPlan, Output, Result, TableDelta, TableSpec, Timestamp,
+    Batch, Error, Operator, OperatorPlan, Output, Result, SpillRoom, TableDelta, TableSpec,
+    Timestamp,
 };
 
 use super::relation::Feed;
@@ -235,6 +236,19 @@ impl Operator for Pipeline {
 
     fn state_bytes(&self) -> usize {
         self.workers.iter().map(|w| w.operator.state_bytes()).sum()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.state_bytes().max(1) as u128;
+        for worker in &mut self.workers {
+            let share = target as u128 * worker.operator.state_bytes() as u128 / held;
+            worker.operator.spill(usize::try_from(share).unwrap_or(usize::MAX), room)?;
+        }
+        Ok(())
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.workers.iter().map(|w| w.operator.spilled_bytes()).sum()
     }
 }
 

@@ -19,12 +19,13 @@ type Check = fn(&OperatorPlan, &[SchemaRef]) -> Option<String>;
 /// Checks one planned operator on made-up rows.
 pub(super) fn check(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Vec<String> {
     let mut problems = declares(plan, inputs);
-    let checks: [Check; 5] = [
+    let checks: [Check; 6] = [
         takes_empty_batches,
         takes_nulls,
         repeats_itself,
         does_not_care_about_cuts,
         survives_a_crash,
+        gives_the_same_from_disk,
     ];
     for check in checks {
         match catch_unwind(AssertUnwindSafe(|| check(plan, inputs))) {
@@ -102,6 +103,37 @@ fn survives_a_crash(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Option<String>
     let whole = run(plan, inputs, 50);
     let crashed = run_with_crashes(plan, inputs, 50);
     (whole != crashed).then(|| "it gives other rows after a crash".to_owned())
+}
+
+/// State that goes to disk at any moment, before and after barriers and crashes, leads to the same
+/// rows.
+fn gives_the_same_from_disk(plan: &OperatorPlan, inputs: &[SchemaRef]) -> Option<String> {
+    if !plan.stateful {
+        return None;
+    }
+    let whole = run(plan, inputs, 50);
+    let spill = |harness: &mut Harness, batches: usize| {
+        // Now all of it, now about half, now nothing.
+        let targets = [Some(0), None, Some(harness.state_bytes() / 2)];
+        targets.get(batches * 5 % 7 % 3).copied().flatten().map_or(Ok(()), |t| harness.spill(t))
+    };
+    if run_and(plan, inputs, 50, spill) != whole {
+        return Some("it gives other rows when state goes to disk".to_owned());
+    }
+    let mut deltas = Vec::new();
+    let crashed = run_and(plan, inputs, 50, |harness, batches| {
+        spill(harness, batches)?;
+        if batches % 2 == 0 {
+            deltas.extend(harness.seal()?);
+            spill(harness, batches + 1)?;
+        }
+        if batches % 10 == 0 {
+            harness.crash_and_restore(&deltas, None)?;
+            harness.spill(0)?;
+        }
+        Ok(())
+    });
+    (crashed != whole).then(|| "it gives other rows after a crash with state on disk".to_owned())
 }
 
 /// Everything an operator gave back: rows by port, records set aside, counts.

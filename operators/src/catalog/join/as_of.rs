@@ -4,7 +4,7 @@
 use arrow::array::UInt32Array;
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, Error, Operator, Output, Readings, Result, TableDelta, TableSpec, Timestamp,
+    Batch, Error, Operator, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
 };
 
 use super::Plan;
@@ -13,7 +13,7 @@ use super::output::{Pair, emit_pairs};
 use super::side::{CHUNK, keyed_rows};
 use super::versions::Versions;
 use crate::keyed::{
-    Agenda, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, Times, WatermarkClock,
+    Agenda, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, Times, WatermarkClock, spill_tables,
 };
 
 /// Joins each left row with the version that held at its time.
@@ -120,7 +120,7 @@ impl AsOfJoin {
         out: &mut Output,
     ) -> Result<()> {
         let ids: Vec<RowId> = rows.iter().map(|(id, _)| *id).collect();
-        let places = self.left.places(&ids);
+        let places = self.left.places(&ids)?;
         let [keys, _] = &self.plan.keys;
         let keys = keys.numbers.iter().map(|c| self.left.column(*c, &places));
         let keys = keys.collect::<Result<Vec<_>>>()?;
@@ -224,5 +224,14 @@ impl Operator for AsOfJoin {
     fn state_bytes(&self) -> usize {
         let rows = self.left.bytes() + self.right.bytes() + self.waiting.bytes();
         self.index.bytes() + rows + self.versions.bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.state_bytes();
+        spill_tables([&mut self.left, &mut self.right], (held, target), room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.left.disk_bytes() + self.right.disk_bytes()
     }
 }

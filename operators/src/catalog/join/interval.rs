@@ -2,7 +2,9 @@
 //! row is held until the watermark says that none can come that it would meet.
 
 use swiftwater_engine::operator::Input;
-use swiftwater_engine::{Batch, Operator, Output, Result, TableDelta, TableSpec, Timestamp};
+use swiftwater_engine::{
+    Batch, Operator, Output, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
+};
 
 use super::Plan;
 use super::options::JoinType;
@@ -144,5 +146,13 @@ impl Operator for IntervalJoin {
 
     fn state_bytes(&self) -> usize {
         self.sides.bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        self.sides.spill(target, room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.sides.disk_bytes()
     }
 }

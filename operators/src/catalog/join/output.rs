@@ -207,7 +207,7 @@ impl Columns {
             pairs.iter().filter_map(|p| p.rows.get(side).copied()).collect()
         };
         let [left, right] = tables;
-        let (left_places, right_places) = (left.places(&ids(0)), right.places(&ids(1)));
+        let (left_places, right_places) = (left.places(&ids(0))?, right.places(&ids(1))?);
         let side = |side: usize, column: usize| match side {
             0 => left.column(column, &left_places),
             _ => right.column(column, &right_places),

@@ -4,14 +4,14 @@ use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use hashbrown::HashSet;
 use swiftwater_engine::{
-    Batch, Error, Merge, Output, Readings, Result, TableDelta, TableSpec, Timestamp,
+    Batch, Error, Merge, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
 };
 
 use super::Plan;
 use super::output::{Pair, emit_pairs};
 use crate::keyed::{
     Agenda, Entry, Hasher, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, Timeline, Times,
-    WatermarkClock, identity,
+    WatermarkClock, identity, spill_tables,
 };
 
 /// Most rows of a batch of the result.
@@ -268,6 +268,15 @@ impl Sides {
 
     pub(super) fn bytes(&self) -> usize {
         self.index.bytes() + self.sides.iter().map(Side::bytes).sum::<usize>()
+    }
+
+    pub(super) fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        let held = self.bytes();
+        spill_tables(self.sides.iter_mut().map(|s| &mut s.table), (held, target), room)
+    }
+
+    pub(super) fn disk_bytes(&self) -> usize {
+        self.sides.iter().map(|s| s.table.disk_bytes()).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, Operator, Output, Readings, Result, TableDelta, TableSpec, Timestamp,
+    Batch, Operator, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
 };
 
 use super::Plan;
@@ -119,7 +119,7 @@ impl WindowJoin {
     fn keyed(&self, rows: &[Row]) -> Result<Vec<bool>> {
         let table = &self.sides.side(0).table;
         let ids: Vec<RowId> = rows.iter().map(|row| row.id).collect();
-        let places = table.places(&ids);
+        let places = table.places(&ids)?;
         let [keys, _] = &self.sides.plan.keys;
         let keys = keys.numbers.iter().map(|c| table.column(*c, &places));
         let keyed = keyed_rows(&keys.collect::<Result<Vec<_>>>()?);
@@ -172,5 +172,13 @@ impl Operator for WindowJoin {
 
     fn state_bytes(&self) -> usize {
         self.sides.bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        self.sides.spill(target, room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.sides.disk_bytes()
     }
 }

@@ -102,7 +102,7 @@ impl Previous {
             }
         }
         self.slots = slots;
-        let places = self.table.places(&before);
+        let places = self.table.places(&before)?;
         let columns = self.taken.iter().map(|c| self.table.column(*c, &places)).collect();
         self.table.remove(&gone)?;
         columns
