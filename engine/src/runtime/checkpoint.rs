@@ -165,7 +165,7 @@ impl Checkpoints {
         if let Some(merged) = self.merger.take() {
             let table = manifest.nodes.get_mut(&merged.node);
             if let Some(table) = table.and_then(|n| n.tables.get_mut(merged.table)) {
-                table.replace(&merged.files, merged.part);
+                table.replace(&merged.files, merged.parts);
             }
         }
         for (node, state) in &manifest.nodes {
@@ -291,7 +291,7 @@ pub(super) fn of_plan(
         control: Arc::clone(control),
         retry: plan.config.retry.clone(),
         state_budget: plan.memory.state_bytes,
-        merger: Merger::new(Arc::clone(&store), run.clone()),
+        merger: Merger::new(Arc::clone(&store), run.clone(), plan.memory.state_bytes),
         store,
         run,
         last: None,

@@ -8,16 +8,25 @@ use crate::message::Epoch;
 use crate::snapshot::{Job, Merged, Store, TableState, due, merge, part_name};
 use crate::state::TableSpec;
 
+/// A merge takes this part of the memory that state may take,
+const SHARE: u64 = 8;
+/// but no less than this.
+const AT_LEAST: usize = 16 << 20;
+
 /// At most one merge at work.
 pub(super) struct Merger {
     store: Arc<Store>,
     run: String,
+    /// Bytes of memory that a merge may take.
+    most: usize,
     at_work: Option<JoinHandle<Result<Merged>>>,
 }
 
 impl Merger {
-    pub(super) const fn new(store: Arc<Store>, run: String) -> Self {
-        Self { store, run, at_work: None }
+    /// Merges in `store`, where the state of all nodes may take `state_bytes` of memory.
+    pub(super) fn new(store: Arc<Store>, run: String, state_bytes: u64) -> Self {
+        let most = usize::try_from(state_bytes / SHARE).unwrap_or(usize::MAX).max(AT_LEAST);
+        Self { store, run, most, at_work: None }
     }
 
     /// The merge that is done, if one is. One that failed is tried again later: its inputs are
@@ -47,6 +56,7 @@ impl Merger {
             spec: spec.clone(),
             parts: newest.to_vec(),
             has_older: !older.is_empty(),
+            most: self.most,
             expired_below: table.expired_below,
             file: part_name(node, spec.name, epoch, instance, &format!("{}-merged", self.run)),
         };

@@ -43,6 +43,23 @@ pub struct Part {
     pub epoch: Epoch,
     /// Highest value of the expiry column, where the table has one.
     pub newest: Option<i64>,
+    /// Bytes of memory that its rows take.
+    #[serde(default)]
+    pub memory: usize,
+    /// Which keys it holds, where a merge made several parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
+}
+
+/// The keys of one of the parts that a merge made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Tells the parts of one merge from those of another.
+    pub merge: String,
+    /// Keys whose hash has this remainder.
+    pub index: u64,
+    /// Number of slices, a power of two.
+    pub of: u64,
 }
 
 /// One table of a node.
@@ -122,15 +139,13 @@ impl TableState {
 
     /// Puts a merged part in the place of the parts it was made of. Some of them may have expired
     /// since the merge began: what is left of them stands in the merged part.
-    pub fn replace(&mut self, files: &[String], merged: Option<Part>) {
+    pub fn replace(&mut self, files: &[String], merged: Vec<Part>) {
         let is_merged = |part: &Part| files.contains(&part.file);
         let Some(at) = self.parts.iter().position(is_merged) else {
             return;
         };
         self.parts.retain(|part| !is_merged(part));
-        if let Some(merged) = merged {
-            self.parts.insert(at, merged);
-        }
+        self.parts.splice(at..at, merged);
     }
 
     /// Forgets the parts that hold expired rows only.
@@ -223,6 +238,8 @@ mod tests {
             instance: 0,
             epoch: 1,
             newest: Some(newest),
+            memory: 1,
+            slice: None,
         }
     }
 
@@ -239,20 +256,22 @@ mod tests {
     fn a_merged_part_takes_the_place_of_its_parts_also_where_some_expired_meanwhile() {
         let merged = ["b".to_owned(), "c".to_owned()];
         let mut whole = table();
-        whole.replace(&merged, Some(part("bc", 3)));
+        whole.replace(&merged, vec![part("b", 3), part("c", 3)]);
+        assert_eq!(files(&whole), ["a", "b", "c", "d"]);
+        whole.replace(&merged, vec![part("bc", 3)]);
         assert_eq!(files(&whole), ["a", "bc", "d"]);
         let mut expired = table();
         expired.expired_below = Some(3);
         expired.drop_expired();
-        expired.replace(&merged, Some(part("bc", 3)));
+        expired.replace(&merged, vec![part("bc", 3)]);
         assert_eq!(files(&expired), ["bc", "d"]);
         let mut gone = table();
         gone.expired_below = Some(4);
         gone.drop_expired();
-        gone.replace(&merged, Some(part("bc", 3)));
+        gone.replace(&merged, vec![part("bc", 3)]);
         assert_eq!(files(&gone), ["d"]);
         let mut empty = table();
-        empty.replace(&merged, None);
+        empty.replace(&merged, Vec::new());
         assert_eq!(files(&empty), ["a", "d"]);
     }
 }

@@ -7,10 +7,11 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
-use super::manifest::{Part, TableState};
+use super::manifest::{Part, Slice, TableState};
 use super::part::{Contents, encode};
 use super::store::Store;
 use crate::error::{Error, Result};
+use crate::key_group;
 use crate::state::{Merge, TableSpec};
 
 /// This many parts of a table are left alone.
@@ -27,6 +28,8 @@ pub(crate) struct Job {
     /// Whether there is an older part, so that deleted keys must stay known.
     pub(crate) has_older: bool,
     pub(crate) expired_below: Option<i64>,
+    /// Bytes of memory that the merge may take: it goes through the keys slice by slice.
+    pub(crate) most: usize,
     /// Name of the file to be.
     pub(crate) file: String,
 }
@@ -37,54 +40,112 @@ pub(crate) struct Merged {
     pub(crate) table: &'static str,
     /// Files that are no longer needed.
     pub(crate) files: Vec<String>,
-    /// The part that takes their place; `None` where nothing was left.
-    pub(crate) part: Option<Part>,
+    /// The parts that take their place: one for each slice of the keys in which something is left.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// How many of a table's newest parts should become one, if any.
 pub(crate) fn due(table: &TableState) -> Option<usize> {
-    if table.parts.len() <= PARTS {
+    let merge = |part: &Part| part.slice.as_ref().map(|slice| slice.merge.clone());
+    // What one merge made counts as one.
+    let same = |a: &Part, b: &Part| a.slice.is_some() && merge(a) == merge(b);
+    let wholes: Vec<&[Part]> = table.parts.chunk_by(same).collect();
+    if wholes.len() <= PARTS {
         return None;
     }
-    let (mut count, mut bytes) = (0, 0_usize);
-    for part in table.parts.iter().rev() {
-        if count >= PARTS / 2 && part.bytes > bytes.saturating_mul(FACTOR) {
+    let (mut wholes_in, mut count, mut bytes) = (0, 0, 0_usize);
+    for whole in wholes.into_iter().rev() {
+        let size: usize = whole.iter().map(|part| part.bytes).sum();
+        if wholes_in >= PARTS / 2 && size > bytes.saturating_mul(FACTOR) {
             break;
         }
-        count += 1;
-        bytes += part.bytes;
+        wholes_in += 1;
+        count += whole.len();
+        bytes += size;
     }
     Some(count)
 }
 
-/// Merges the parts of a job into one file.
+/// What the table of keys takes for each row, roughly.
+const KEY_BYTES: usize = 160;
+
+/// Into how many slices the keys of a job are cut: a power of two, so that a part of an earlier
+/// merge is read for its own slices only.
+fn slices(job: &Job) -> u64 {
+    if job.spec.key == 0 {
+        return 1;
+    }
+    let memory = |part: &Part| part.memory.max(part.bytes) + part.rows * KEY_BYTES;
+    let all: usize = job.parts.iter().map(memory).sum();
+    (all.div_ceil(job.most.max(1)) as u64).next_power_of_two()
+}
+
+/// The rows of a batch whose keys are in slice `index` of `of`.
+fn of_slice(batch: &RecordBatch, key: usize, (index, of): (u64, u64)) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = batch.columns().iter().take(key).cloned().collect();
+    let hashes = key_group::hashes(&columns)?;
+    let mine: BooleanArray = hashes.iter().map(|hash| Some(hash % of == index)).collect();
+    Ok(filter_record_batch(batch, &mine)?)
+}
+
+/// Whether a part can hold keys of slice `index` of `of`.
+fn may_hold(part: &Part, (index, of): (u64, u64)) -> bool {
+    part.slice.as_ref().is_none_or(|slice| {
+        let common = slice.of.min(of).max(1);
+        slice.index % common == index % common
+    })
+}
+
+/// Merges the parts of a job into one file, or one for each slice of the keys where memory does not
+/// hold them all.
 ///
 /// # Errors
 /// As for reading and writing parts.
 pub(crate) fn merge(store: &Store, job: Job) -> Result<Merged> {
-    let contents =
-        job.parts.iter().map(|p| Contents::read(store, p)).collect::<Result<Vec<_>>>()?;
+    let of = slices(&job);
+    let mut parts = Vec::new();
+    for index in 0..of {
+        parts.extend(merge_slice(store, &job, (index, of))?);
+    }
+    let files = job.parts.iter().map(|p| p.file.clone()).collect();
+    Ok(Merged { node: job.node, table: job.spec.name, files, parts })
+}
+
+fn merge_slice(store: &Store, job: &Job, slice: (u64, u64)) -> Result<Option<Part>> {
+    let (index, of) = slice;
+    let mut contents = Vec::new();
+    for part in job.parts.iter().filter(|part| may_hold(part, slice)) {
+        let Contents { mut rows, mut deleted } = Contents::read(store, part)?;
+        if of > 1 {
+            rows = of_slice(&rows, job.spec.key, slice)?;
+            deleted = deleted.map(|d| of_slice(&d, job.spec.key, slice)).transpose()?;
+        }
+        contents.push(Contents { rows, deleted });
+    }
+    if contents.is_empty() {
+        return Ok(None);
+    }
     let merged = match &job.spec.merge {
-        Merge::Latest => latest(&job, &contents)?,
+        Merge::Latest => latest(job, &contents)?,
         Merge::Combine(combine) => {
             let rows: Vec<RecordBatch> =
-                contents.iter().map(|c| without_expired(&job, &c.rows)).collect::<Result<_>>()?;
+                contents.iter().map(|c| without_expired(job, &c.rows)).collect::<Result<_>>()?;
             Contents { rows: combine(&rows)?, deleted: None }
         }
     };
-    let files = job.parts.iter().map(|p| p.file.clone()).collect();
     let is_empty =
         merged.rows.num_rows() == 0 && merged.deleted.as_ref().is_none_or(|d| d.num_rows() == 0);
-    let part = match job.parts.last() {
-        Some(newest) if !is_empty => {
-            let (part, bytes) =
-                encode(&merged, &job.spec, (job.file.clone(), newest.instance, newest.epoch))?;
-            store.put(&part.file, bytes)?;
-            Some(part)
-        }
-        _ => None,
+    let Some(newest) = job.parts.last().filter(|_| !is_empty) else {
+        return Ok(None);
     };
-    Ok(Merged { node: job.node, table: job.spec.name, files, part })
+    let file = match of {
+        1 => job.file.clone(),
+        _ => job.file.replace(".arrow", &format!("-{index}.arrow")),
+    };
+    let (mut part, bytes) = encode(&merged, &job.spec, (file, newest.instance, newest.epoch))?;
+    store.put(&part.file, bytes)?;
+    part.slice = (of > 1).then(|| Slice { merge: job.file.clone(), index, of });
+    Ok(Some(part))
 }
 
 fn without_expired(job: &Job, rows: &RecordBatch) -> Result<RecordBatch> {
@@ -149,3 +210,7 @@ fn latest(job: &Job, contents: &[Contents]) -> Result<Contents> {
     };
     Ok(Contents { rows: concat_batches(&job.spec.schema, &parts)?, deleted })
 }
+
+#[cfg(test)]
+#[path = "merge/tests.rs"]
+mod tests;

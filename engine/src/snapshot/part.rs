@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use arrow::array::{AsArray, Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{concat_batches, max};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow_ipc::CompressionType;
@@ -75,11 +75,20 @@ pub(crate) fn encode(
         instance,
         epoch,
         newest,
+        memory: contents.memory(),
+        slice: None,
     };
     Ok((part, bytes.into()))
 }
 
 impl Contents {
+    /// Bytes of memory that it takes.
+    fn memory(&self) -> usize {
+        let batches = self.deleted.iter().chain([&self.rows]);
+        let columns = batches.flat_map(RecordBatch::columns);
+        columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+    }
+
     /// Reads a part back.
     ///
     /// # Errors
