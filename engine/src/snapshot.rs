@@ -9,7 +9,7 @@ mod part;
 mod reset;
 mod store;
 
-pub use manifest::{Manifest, NodeState, Part, SourceState, TableState};
+pub use manifest::{Manifest, NodeState, Part, Slice, SourceState, TableState};
 pub use part::Contents;
 pub use reset::reset;
 pub use store::Store;

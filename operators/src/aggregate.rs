@@ -4,6 +4,7 @@
 mod accumulated;
 mod call;
 mod chunks;
+mod cold_groups;
 mod groups;
 mod key_index;
 mod keys;
@@ -13,7 +14,8 @@ mod plan;
 
 pub(crate) use accumulated::Accumulated;
 pub(crate) use chunks::Rows as StateRows;
-pub(crate) use groups::{Groups, Scratch};
+pub(crate) use cold_groups::ColdGroups;
+pub(crate) use groups::{Groups, Scratch, Set};
 pub(crate) use key_index::{Group, KeyIndex};
 pub(crate) use keys::{KeyColumns, Keys};
 pub(crate) use marks::Marks;

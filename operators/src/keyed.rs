@@ -12,6 +12,7 @@ mod timeline;
 mod waiting;
 
 pub(crate) use agenda::Agenda;
+pub(crate) use cold_rows::{ColdRows, ColdStore, RawRows};
 pub(crate) use event_time::{EventTime, Times, WatermarkClock, set_aside};
 pub(crate) use index::{KeyIndex, Slot};
 pub(crate) use key_columns::KeyColumns;

@@ -1,5 +1,6 @@
 //! Windows over time: which windows a row belongs to, their aggregates, and when they are given.
 
+mod cold;
 mod corrections;
 mod early;
 pub(crate) mod layout;

@@ -34,3 +34,5 @@ mod monitoring;
 mod nexmark;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod spill;

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::plan::{Plan, Planned};
 use crate::sink::Staged;
 use crate::snapshot::{
-    Contents, LAST, Manifest, NodeState, SourceState, Store, TableState, encode, part_name,
+    Contents, LAST, Manifest, NodeState, Slice, SourceState, Store, TableState, encode, part_name,
 };
 use crate::state::{TableDelta, TableSpec};
 
@@ -338,17 +338,28 @@ impl Keep<'_> {
             return Ok(0);
         }
         let Self { checkpoints, node, epoch, instance, .. } = *self;
-        let name = part_name(node, spec.name, epoch, instance, &checkpoints.run);
         let contents = Contents { rows: delta.rows, deleted };
-        let (part, bytes) = encode(&contents, spec, (name, instance, epoch))?;
         if skips("delta", node) {
             return Ok(0);
         }
-        if !skips("durable_state", node) {
-            checkpoints.patiently(|| checkpoints.store.put(&part.file, bytes.clone()))?;
+        let whole = part_name(node, spec.name, epoch, instance, &checkpoints.run);
+        let pieces = contents.pieces(checkpoints.merger.most());
+        let (mut size, count) = (0, pieces.len());
+        for (number, piece) in pieces.into_iter().enumerate() {
+            let run = match number {
+                0 => checkpoints.run.clone(),
+                _ => format!("{}-{number}", checkpoints.run),
+            };
+            let name = part_name(node, spec.name, epoch, instance, &run);
+            let (mut part, bytes) = encode(&piece, spec, (name, instance, epoch))?;
+            // All of them together are what one epoch changed.
+            part.slice = (count > 1).then(|| Slice { merge: whole.clone(), index: 0, of: 1 });
+            if !skips("durable_state", node) {
+                checkpoints.patiently(|| checkpoints.store.put(&part.file, bytes.clone()))?;
+            }
+            size += part.bytes;
+            table.parts.push(part);
         }
-        let size = part.bytes;
-        table.parts.push(part);
         Ok(size)
     }
 }

@@ -29,6 +29,11 @@ impl Merger {
         Self { store, run, most, at_work: None }
     }
 
+    /// Bytes of memory that a part of a table may take where it is read.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// The merge that is done, if one is. One that failed is tried again later: its inputs are
     /// still there.
     pub(super) fn take(&mut self) -> Option<Merged> {

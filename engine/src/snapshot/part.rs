@@ -82,6 +82,20 @@ pub(crate) fn encode(
 }
 
 impl Contents {
+    /// The same in pieces of about `most` bytes of memory; deleted keys come with the first.
+    pub(crate) fn pieces(self, most: usize) -> Vec<Self> {
+        let rows = self.rows.num_rows();
+        let count = self.memory().div_ceil(most.max(1)).clamp(1, rows.max(1));
+        let length = rows.div_ceil(count).max(1);
+        let mut deleted = self.deleted;
+        let starts = (0..rows.max(1)).step_by(length);
+        let piece = |from: usize| Self {
+            rows: self.rows.slice(from, length.min(rows - from)),
+            deleted: deleted.take(),
+        };
+        starts.map(piece).collect()
+    }
+
     /// Bytes of memory that it takes.
     fn memory(&self) -> usize {
         let batches = self.deleted.iter().chain([&self.rows]);

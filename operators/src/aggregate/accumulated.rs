@@ -281,6 +281,15 @@ impl Accumulated {
         self.states.all()
     }
 
+    /// Whether all of some groups have states.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails.
+    pub(super) fn are_at_rest(&mut self, plan: &Aggregates, groups: &[Group]) -> Result<bool> {
+        self.fold(plan)?;
+        Ok(groups.iter().all(|group| self.states.has(*group)))
+    }
+
     /// The states of some groups, all of which have rows.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use swiftwater_engine::{Error, Result};
 
 use super::accumulated::{Accumulated, Merging};
 use super::chunks::Rows;
+use super::cold_groups::ColdGroups;
 use super::key_index::{Group, KeyIndex};
 use super::keys::{KeyColumns, Keys};
 use super::marks::Marks;
@@ -18,6 +19,14 @@ pub(crate) struct Groups {
     accumulated: Accumulated,
     /// Where rows are given before the end.
     marks: Option<Marks>,
+}
+
+/// Groups wherever they are.
+pub(crate) enum Set<'g> {
+    /// In memory.
+    Hot(&'g mut Groups),
+    /// On disk.
+    Cold(&'g ColdGroups),
 }
 
 /// Results of calls by key.
@@ -143,38 +152,87 @@ impl Groups {
     ///
     /// # Errors
     /// `Data` (`SW3201`) where DataFusion fails.
-    pub(crate) fn finish(mut self, plan: &Aggregates) -> Result<Combined> {
+    pub(crate) fn finish(mut self, plan: &Aggregates, key: &KeyColumns) -> Result<Combined> {
         match self.accumulated.finish(plan)? {
             Some(calls) => Ok(Combined { index: self.index, calls }),
-            None => Self::combine(plan, &mut [&mut self]),
+            None => Self::combine(plan, key, &mut [Set::Hot(&mut self)]),
         }
     }
 
-    /// The results of several sets of groups as one, in the order of the sets.
+    /// The keys and partial states of some groups; `None` where one of them has no state at rest,
+    /// or rows are given before the end.
     ///
     /// # Errors
     /// `Data` (`SW3201`) where DataFusion fails.
-    pub(crate) fn combine(plan: &Aggregates, sets: &mut [&mut Self]) -> Result<Combined> {
-        let (first, others) = match sets {
-            [] => return Err(Error::bug("combine no groups")),
-            [first, others @ ..] => (first, others),
-        };
-        let mut index = first.index.clone();
-        let mut numbers: Vec<Vec<Group>> = Vec::with_capacity(others.len());
-        for set in others.iter() {
-            let count = Group::try_from(set.index.len()).unwrap_or(Group::MAX);
-            numbers.push(index.absorb(&set.index, 0..count));
+    pub(super) fn at_rest(
+        &mut self,
+        plan: &Aggregates,
+        columns: &KeyColumns,
+        groups: &[Group],
+    ) -> Result<Option<Vec<ArrayRef>>> {
+        if self.marks.is_some() || !self.accumulated.are_at_rest(plan, groups)? {
+            return Ok(None);
         }
+        let mut all = self.index.columns(columns, groups)?;
+        all.extend(self.accumulated.some(plan, groups)?);
+        Ok(Some(all))
+    }
+
+    /// The results of several sets of groups as one, in the order of the sets. Those on disk are
+    /// read one after the other.
+    ///
+    /// # Errors
+    /// `Data` (`SW3201`) where DataFusion fails; `State` (`SW4327`) where the disk is broken.
+    pub(crate) fn combine(
+        plan: &Aggregates,
+        key: &KeyColumns,
+        sets: &mut [Set<'_>],
+    ) -> Result<Combined> {
+        let mut index: Option<KeyIndex> = None;
+        let mut numbers: Vec<Vec<Group>> = Vec::with_capacity(sets.len());
+        for set in sets.iter() {
+            numbers.push(match set {
+                Set::Hot(groups) => {
+                    let count = Group::try_from(groups.index.len()).unwrap_or(Group::MAX);
+                    match &mut index {
+                        Some(index) => index.absorb(&groups.index, 0..count),
+                        empty => {
+                            *empty = Some(groups.index.clone());
+                            (0..count).collect()
+                        }
+                    }
+                }
+                Set::Cold(groups) => {
+                    let mut found = Vec::new();
+                    groups.each(key, |keys, rows, _| {
+                        let index = index.get_or_insert_with(|| KeyIndex::like(keys));
+                        index.number(keys, 0..rows, &mut found);
+                        Ok(())
+                    })?;
+                    found
+                }
+            });
+        }
+        let index = index.ok_or_else(|| Error::bug("combine no groups"))?;
         let mut merging = Merging::new(plan, index.len())?;
-        for rows in first.accumulated.all(plan)? {
-            let groups: Vec<usize> = rows.groups.iter().map(|g| *g as usize).collect();
-            merging.merge(&rows.columns, &groups)?;
-        }
-        for (set, numbers) in others.iter_mut().zip(&numbers) {
-            for rows in set.accumulated.all(plan)? {
-                let number = |g: &Group| numbers.get(*g as usize).map_or(0, |n| *n as usize);
-                let groups: Vec<usize> = rows.groups.iter().map(number).collect();
-                merging.merge(&rows.columns, &groups)?;
+        for (set, numbers) in sets.iter_mut().zip(&numbers) {
+            match set {
+                Set::Hot(groups) => {
+                    for rows in groups.accumulated.all(plan)? {
+                        let number =
+                            |g: &Group| numbers.get(*g as usize).map_or(0, |n| *n as usize);
+                        let groups: Vec<usize> = rows.groups.iter().map(number).collect();
+                        merging.merge(&rows.columns, &groups)?;
+                    }
+                }
+                Set::Cold(groups) => {
+                    let mut numbers = numbers.iter();
+                    groups.each(key, |_, rows, states| {
+                        let groups: Vec<usize> =
+                            numbers.by_ref().take(rows).map(|n| *n as usize).collect();
+                        merging.merge(states, &groups)
+                    })?;
+                }
             }
         }
         Ok(Combined { index, calls: merging.results()? })

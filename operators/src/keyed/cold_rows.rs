@@ -133,6 +133,11 @@ impl ColdRows {
         Ok((start.unwrap_or_default() as usize, *end as usize))
     }
 
+    /// Number of rows.
+    pub(crate) const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Bytes of memory.
     pub(crate) const fn memory_bytes(&self) -> usize {
         self.ends.capacity() * 4

@@ -46,6 +46,7 @@ pub(super) fn correct(
     }
     let results = operator.results(out);
     for (window, touched) in windows {
+        operator.warm(window.start..window.end)?;
         let mut keys: Option<KeyIndex> = None;
         for slice in &touched {
             if let Some(groups) = operator.slices.get(&slice.slice) {

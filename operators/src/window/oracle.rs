@@ -13,16 +13,14 @@ use model::Model;
 use scenario::{Scenario, Step};
 
 fn check(scenario: &Scenario) {
-    let mut cluster = Cluster::new(scenario);
     let mut model = Model::new(scenario);
-    for step in &scenario.steps {
-        cluster.take(step);
-        model.take(step);
+    scenario.steps.iter().chain([&Step::End]).for_each(|step| model.take(step));
+    for spills in [false, true] {
+        let mut cluster = Cluster::new(scenario, spills);
+        scenario.steps.iter().chain([&Step::End]).for_each(|step| cluster.take(step));
+        assert_eq!(cluster.late(), model.late, "late rows");
+        assert_eq!(cluster.shown(scenario), model.shown(), "rows of windows");
     }
-    cluster.take(&Step::End);
-    model.take(&Step::End);
-    assert_eq!(cluster.late(), model.late, "late rows");
-    assert_eq!(cluster.shown(scenario), model.shown(), "rows of windows");
 }
 
 proptest! {

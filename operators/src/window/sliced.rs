@@ -9,15 +9,16 @@ use arrow::array::{BooleanArray, UInt32Array};
 use arrow::compute::{filter_record_batch, not, take};
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, Operator, Output, Readings, Result, TableDelta, TableSpec, Timestamp,
+    Batch, Operator, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
 };
 
+use super::cold::ColdSlices;
 use super::layout::Layout;
 use super::results::Results;
 use super::shape::{Shape, Window};
 use super::times::{EventTimes, Placed};
-use super::{corrections, early, snapshot};
-use crate::aggregate::{Aggregates, Groups, KeyColumns, Scratch};
+use super::{cold, corrections, early, snapshot};
+use crate::aggregate::{Aggregates, Groups, KeyColumns, Scratch, Set};
 
 /// What is planned once for all instances.
 pub(crate) struct SlicedPlan {
@@ -45,6 +46,8 @@ impl SlicedPlan {
 pub(crate) struct SlicedWindows {
     pub(super) plan: Arc<SlicedPlan>,
     pub(super) slices: BTreeMap<i64, Groups>,
+    /// Slices on disk.
+    pub(super) cold: ColdSlices,
     /// Windows that have slices and have not been given.
     pub(super) pending: BTreeSet<Window>,
     /// The time, in milliseconds, up to which windows have been given.
@@ -93,6 +96,7 @@ impl SlicedWindows {
         Self {
             plan,
             slices: BTreeMap::new(),
+            cold: ColdSlices::default(),
             pending: BTreeSet::new(),
             passed: None,
             sealed: None,
@@ -159,6 +163,8 @@ impl SlicedWindows {
         let keys = plan.key.keys(&key_columns)?;
         let mut touched = Vec::new();
         for (slice, rows) in runs {
+            self.warm(slice..slice + 1)?;
+            self.cold.touch(slice);
             if let Entry::Vacant(place) = self.slices.entry(slice) {
                 place.insert(Groups::new(&plan.aggregates, &keys, plan.early.is_some())?);
                 self.await_windows(slice);
@@ -175,6 +181,14 @@ impl SlicedWindows {
             }
         }
         Ok(touched)
+    }
+
+    /// Brings slices back from disk.
+    pub(super) fn warm(&mut self, slices: Range<i64>) -> Result<()> {
+        for (slice, groups) in self.cold.take(slices, &self.plan)? {
+            self.slices.insert(slice, groups);
+        }
+        Ok(())
     }
 
     /// Takes note of the windows of a slice that are still to be given.
@@ -207,29 +221,34 @@ impl SlicedWindows {
             }
             self.slices.pop_first();
         }
+        let (plan, passed) = (Arc::clone(&self.plan), self.passed);
+        let is_gone = |end: i64| passed.is_some_and(|passed| end - 1 + plan.lateness <= passed);
+        self.cold.forget(|slice| is_gone(plan.shape.last_end(slice)));
         Ok(())
     }
 
     fn fire(&mut self, window: Window, out: &mut Output) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let results = self.results(out);
-        let mut held = self.slices.range_mut(window.start..window.end);
-        let combined = match (held.next(), held.next()) {
-            (None, _) => return Ok(()),
-            (Some((slice, _)), None)
+        let cold = self.cold.range(window.start..window.end);
+        let hot = self.slices.range_mut(window.start..window.end);
+        let mut sets: Vec<(i64, Set<'_>)> = hot.map(|(slice, g)| (*slice, Set::Hot(g))).collect();
+        sets.extend(cold.map(|(slice, groups)| (*slice, Set::Cold(groups))));
+        sets.sort_unstable_by_key(|(slice, _)| *slice);
+        let combined = match sets.as_slice() {
+            [] => return Ok(()),
+            [(slice, Set::Hot(_))]
                 if !plan.upserts() && plan.shape.last_end(*slice) == window.end =>
             {
                 let slice = *slice;
                 let Some(groups) = self.slices.remove(&slice) else {
                     return Ok(());
                 };
-                groups.finish(&plan.aggregates)?
+                groups.finish(&plan.aggregates, &plan.key)?
             }
-            (Some((_, first)), second) => {
-                let mut sets = vec![first];
-                sets.extend(second.map(|(_, groups)| groups));
-                sets.extend(held.map(|(_, groups)| groups));
-                Groups::combine(&plan.aggregates, &mut sets)?
+            _ => {
+                let mut sets: Vec<Set<'_>> = sets.into_iter().map(|(_, set)| set).collect();
+                Groups::combine(&plan.aggregates, &plan.key, &mut sets)?
             }
         };
         let operations = plan.upserts().then(|| early::operations(self, window, &combined.index));
@@ -261,7 +280,7 @@ impl Operator for SlicedWindows {
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Output) -> Result<()> {
         if watermark == Timestamp::MAX {
             // All that is here is given; what may be read after a restart opens later windows.
-            let last = self.slices.last_key_value().map(|(slice, _)| *slice);
+            let last = self.slices.last_key_value().map(|(slice, _)| *slice).max(self.cold.last());
             let end = last.map(|slice| self.plan.shape.last_end(slice) - 1 + self.plan.lateness);
             return end.map_or(Ok(()), |end| self.advance(end, out));
         }
@@ -305,6 +324,14 @@ impl Operator for SlicedWindows {
     }
 
     fn state_bytes(&self) -> usize {
-        self.slices.values().map(Groups::size).sum()
+        self.slices.values().map(Groups::size).sum::<usize>() + self.cold.memory_bytes()
+    }
+
+    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
+        cold::spill(self, target, room)
+    }
+
+    fn spilled_bytes(&self) -> usize {
+        self.cold.disk_bytes()
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn seal(operator: &mut SlicedWindows) -> Result<Vec<TableDelta>> {
         let columns = changed.keys.into_iter().chain(own).chain(changed.states).collect();
         parts.push(RecordBatch::try_new(Arc::clone(&plan.table.schema), columns)?);
     }
+    operator.cold.sealed();
     let moved = operator.passed != operator.sealed;
     operator.sealed = operator.passed;
     if parts.is_empty() && !moved {
@@ -91,6 +92,9 @@ pub(super) fn restore(operator: &mut SlicedWindows, delta: &TableDelta) -> Resul
             operator.slices.remove(&slice);
         }
     }
+    let (shape, lateness, passed) = (plan.shape, plan.lateness, operator.passed);
+    let is_gone = |end: i64| passed.is_some_and(|passed| end - 1 + lateness <= passed);
+    operator.cold.forget(|slice| is_gone(shape.last_end(slice)));
     let awaited = std::mem::take(&mut operator.pending);
     operator.pending = awaited.into_iter().filter(|w| !operator.has_fired(*w)).collect();
     Ok(())
@@ -124,6 +128,7 @@ fn add_rows(operator: &mut SlicedWindows, rows: &RecordBatch) -> Result<()> {
         let Some(slice) = run.first().copied() else {
             continue;
         };
+        operator.warm(slice..slice + 1)?;
         if let Entry::Vacant(place) = operator.slices.entry(slice) {
             place.insert(Groups::new(&plan.aggregates, &keys, plan.early.is_some())?);
             operator.await_windows(slice);

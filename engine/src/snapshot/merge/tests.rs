@@ -62,9 +62,13 @@ proptest! {
                 rows: batch(&[rows.keys().copied().collect(), rows.values().copied().collect()]),
                 deleted: Some(batch(&[deleted.into_iter().collect()])),
             };
-            let (part, bytes) = encode(&contents, &spec(), (format!("e{epoch}.arrow"), 0, epoch)).unwrap();
-            store.put(&part.file, bytes).unwrap();
-            table.parts.push(part);
+            for (number, piece) in contents.pieces(most / 32).into_iter().enumerate() {
+                let name = format!("e{epoch}-{number}.arrow");
+                let (mut part, bytes) = encode(&piece, &spec(), (name, 0, epoch)).unwrap();
+                part.slice = Some(Slice { merge: format!("e{epoch}"), index: 0, of: 1 });
+                store.put(&part.file, bytes).unwrap();
+                table.parts.push(part);
+            }
             if let Some(count) = due(&table) {
                 let (older, newest) = table.parts.split_at(table.parts.len() - count);
                 let job = Job {

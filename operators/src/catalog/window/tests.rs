@@ -221,3 +221,43 @@ fn mistakes_are_named() {
         assert!(error.to_string().contains(words), "{options}: {error}");
     }
 }
+
+#[test]
+fn slices_that_take_no_rows_go_to_disk_until_their_window_ends() {
+    let options = json!({"hopping": {"size": "3h", "slide": "1h"}, "key": ["k"], "aggregate": {"n": "count(*)", "most": "max(v)"}});
+    let columns = json!({"k": "utf8", "v": "int64", "at": "timestamp_ms"});
+    let hour = 3_600_000_i64;
+    let keys = 20_000_i64;
+    let rows = |at: i64| -> Value {
+        (0..keys).map(|k| json!({"k": format!("key {k:05}"), "v": k + at, "at": at})).collect()
+    };
+    let mut results = Vec::new();
+    for spills in [false, true] {
+        let mut harness = Harness::new::<WindowOptions>(options.clone(), &columns);
+        for slice in 0..3 {
+            harness.push(&rows(slice * hour));
+            harness.seal().unwrap();
+        }
+        harness.seal().unwrap();
+        if spills {
+            let before = harness.state_bytes();
+            harness.spill(before / 2).unwrap();
+            assert!(harness.state_bytes() * 10 < before * 6, "{}", harness.state_bytes());
+            assert!(harness.spilled_bytes() > 500_000, "{}", harness.spilled_bytes());
+            harness.spill(0).unwrap();
+            assert!(harness.state_bytes() * 20 < before, "{}", harness.state_bytes());
+        }
+        // A row brings its slice back.
+        harness.push(&json!([{"k": "key 00007", "v": 1_000_000_000, "at": hour + 1}]));
+        assert!(harness.state_bytes() > 200_000, "{}", harness.state_bytes());
+        assert!(harness.seal().unwrap().iter().map(|d| d.rows.num_rows()).sum::<usize>() == 1);
+        harness.end().unwrap();
+        assert_eq!(harness.spilled_bytes(), 0);
+        results.push(harness.take_rows(0));
+    }
+    let [plain, spilled] = results.as_slice() else { panic!("two runs") };
+    assert_eq!(plain.len() as i64, 5 * keys);
+    assert!(plain.contains(&json!({"k": "key 00007", "n": 4, "most": 1_000_000_000,
+        "window_start": "1970-01-01T00:00:00", "window_end": "1970-01-01T03:00:00", "window_time": "1970-01-01T02:59:59.999"})), "{}", plain[2 * keys as usize + 7]);
+    assert_eq!(plain, spilled);
+}

@@ -31,6 +31,8 @@ pub(super) struct Cluster {
     since: Given,
     steps: Vec<Step>,
     sealed_watermark: Option<Timestamp>,
+    /// Whether state goes to disk before every step.
+    spills: bool,
 }
 
 #[derive(Default)]
@@ -40,7 +42,7 @@ struct Given {
 }
 
 impl Cluster {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &Scenario, spills: bool) -> Self {
         let schema = rows::columns(
             &json!({"k": "int64", "name": "utf8", "price": "int64", "at": "timestamp_ms"}),
         );
@@ -62,6 +64,7 @@ impl Cluster {
             since: Given::default(),
             steps: Vec::new(),
             sealed_watermark: None,
+            spills,
         };
         cluster.start(scenario.instances);
         cluster
@@ -108,6 +111,9 @@ impl Cluster {
     }
 
     pub(super) fn take(&mut self, step: &Step) {
+        for harness in self.instances.iter_mut().filter(|_| self.spills) {
+            harness.spill(0).unwrap();
+        }
         match step {
             Step::Seal => {
                 for harness in &mut self.instances {

@@ -1,0 +1,116 @@
+//! State several times larger than its share of memory: it goes to disk, survives a crash, and the
+//! result is right while the process stays within `memory`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Launch, wait_until};
+
+const KEYS: u64 = 300_000;
+const ROUNDS: u64 = 2;
+/// Rows a second: what an epoch changes is held in memory until it is written.
+const RATE: u64 = 25_000;
+const MEMORY: u64 = 256 << 20;
+/// Bytes of text in each row: the rows of all keys are three times the share of state.
+const TEXT: u64 = 1200;
+
+/// Each row meets the one before of its key, whose digest tells whether it came back whole.
+fn topology(spill: &str) -> String {
+    format!(
+        r#"
+name: wide
+guarantee: exactly_once
+memory: {MEMORY}B
+checkpoint: {{interval: 500ms, store: "file://${{DIRECTORY}}/store", spill: "{spill}"}}
+sources:
+  rows:
+    generate:
+      count: {count}
+      rate: {RATE}
+      seed: 7
+      columns:
+        n: {{sequence: {{}}}}
+        id: {{sequence: {{restart: {KEYS}}}}}
+        note: {{text: {{min_length: {TEXT}, max_length: {TEXT}}}}}
+operators:
+  told: {{input: rows, select: [n, id, note, "md5(note) AS digest"]}}
+  steps:
+    input: told
+    lag: {{key: [id], columns: {{before: n, note_before: note, digest_before: digest}}}}
+  wrong:
+    input: steps
+    filter: "before <> n - {KEYS} OR md5(note_before) <> digest_before OR (before IS NULL) <> (n < {KEYS})"
+  first: {{input: steps, filter: "before IS NULL"}}
+  numbers: {{input: first, select: [n]}}
+sinks:
+  wrong_rows: {{input: wrong, files: {{path: wrong/}}, format: json}}
+  first_rows: {{input: numbers, files: {{path: first/}}, format: json}}
+"#,
+        count = KEYS * ROUNDS,
+    )
+}
+
+/// The rows in the files of a directory.
+fn rows(directory: &Path) -> Vec<Value> {
+    let files = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let texts = files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap());
+    let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
+}
+
+#[test]
+fn state_larger_than_memory_goes_to_disk_and_comes_back() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let spill = at.join("spill");
+    let launch =
+        || Launch::new(topology(spill.to_str().unwrap())).env("DIRECTORY", at.to_str().unwrap());
+    let mut highest = 0;
+    let mut first = launch().start_in(at);
+    let limit = Duration::from_secs(300);
+    wait_until("all keys to be known and most rows to be on disk", limit, || {
+        highest = highest.max(first.resident_bytes());
+        let metrics = first.metrics();
+        metrics.total("swiftwater_state_spilled_bytes", &[("node", "steps")]) > MEMORY as f64
+            && metrics.total("swiftwater_rows_total", &[("node", "steps"), ("direction", "in")])
+                > 1.2 * KEYS as f64
+    });
+    assert_eq!(fs::read_dir(&spill).unwrap().count(), 0, "files on disk have no names");
+    first.kill();
+
+    let mut second = launch().start_in(at);
+    let mut ended = None;
+    wait_until("the second process to end", limit, || {
+        ended = second.ended();
+        if ended.is_none() {
+            highest = highest.max(second.resident_bytes());
+        }
+        ended.is_some()
+    });
+    assert!(ended.is_some_and(|status| status.success()), "{}", second.log());
+    println!("highest resident memory {} MiB of {} MiB", highest >> 20, MEMORY >> 20);
+    assert!(highest < MEMORY, "{} MiB of {} MiB", highest >> 20, MEMORY >> 20);
+    assert_eq!(rows(&at.join("wrong")), Vec::<Value>::new());
+    let mut seen = BTreeMap::new();
+    for row in rows(&at.join("first")) {
+        *seen.entry(row["n"].as_u64().unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(seen.len() as u64, KEYS);
+    assert!(seen.values().all(|times| *times == 1), "a row came twice");
+}
+
+#[test]
+fn without_spilling_such_state_stops_the_topology() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let off = Launch::new(topology("off")).env("DIRECTORY", at.to_str().unwrap());
+    let mut process = off.start_in(at);
+    let status = process.wait(Duration::from_secs(300));
+    assert_eq!(status.code(), Some(1), "{}", process.log());
+    assert!(process.log().contains("SW4326"), "{}", process.log());
+}
