@@ -1,15 +1,16 @@
 //! Rows that an operator holds, and the table in which snapshots hold them: the key's columns, the
 //! row's number and time, then its other columns.
 
-use std::ops::Range;
+mod restoring;
+
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use hashbrown::HashMap;
 use swiftwater_engine::{Error, Merge, Result, SpillRoom, TableDelta, TableSpec};
 
+use self::restoring::Restoring;
 use super::index::{KeyIndex, Slot};
 use super::key_columns::KeyColumns;
 use super::row_log::{Places, RowId, RowLog, RowMark};
@@ -43,21 +44,6 @@ pub(crate) struct RowTable {
     restoring: Option<Restoring>,
     /// How much memory rows may take, once some of them went to disk.
     room: Option<(usize, SpillRoom)>,
-}
-
-/// What was restored and is not settled yet.
-struct Restoring {
-    /// The rows of all deltas, in the columns of the table.
-    rows: RowLog,
-    deltas: Vec<Delta>,
-}
-
-/// What is left of a delta without its rows.
-struct Delta {
-    /// Numbers of its rows among those that were restored.
-    rows: Range<RowId>,
-    deleted: Option<RecordBatch>,
-    expired_below: Option<i64>,
 }
 
 /// A row that came back from a snapshot.
@@ -250,25 +236,8 @@ impl RowTable {
             let message = format!("restore the table `{}`: its columns are others", self.name);
             return Err(Error::state("SW3311", message));
         }
-        let restoring = self.restoring.get_or_insert_with(|| Restoring {
-            rows: RowLog::new(Arc::clone(&self.schema)),
-            deltas: Vec::new(),
-        });
-        let first = restoring.rows.next_id();
-        for from in (0..delta.rows.num_rows()).step_by(CHUNK) {
-            let to = delta.rows.num_rows().min(from + CHUNK);
-            let places = (from..to).filter_map(|row| u32::try_from(row).ok());
-            // A copy, because a slice would keep all rows of the delta in memory.
-            let part = take_record_batch(&delta.rows, &UInt32Array::from_iter_values(places))?;
-            let times = vec![0; part.num_rows()];
-            restoring.rows.push(part, &times, Vec::new())?;
-        }
-        restoring.deltas.push(Delta {
-            rows: first..restoring.rows.next_id(),
-            deleted: delta.deleted.clone(),
-            expired_below: delta.expired_below,
-        });
-        Ok(())
+        let schema = &self.schema;
+        self.restoring.get_or_insert_with(|| Restoring::new(schema)).push(delta)
     }
 
     /// Whether deltas wait for [`RowTable::settle`].
@@ -281,19 +250,18 @@ impl RowTable {
         let Some(mut restoring) = self.restoring.take() else {
             return Ok(Vec::new());
         };
-        let mut found = self.surviving(&restoring, index)?;
+        let (keys, schema) = (self.keys.numbers.len(), self.identity_schema());
+        let mut found = restoring.surviving(keys, &schema, index)?;
         found.sort_unstable_by_key(|f| (f.stored, f.restored));
         let mut restored = Vec::with_capacity(found.len());
         for chunk in found.chunks(CHUNK) {
             let places: Vec<RowId> = chunk.iter().map(|f| f.restored).collect();
-            let records = self.as_rows(&restoring.rows.rows(&places)?)?;
-            places.iter().for_each(|id| restoring.rows.kill(*id));
-            restoring.rows.sweep()?;
+            let records = self.as_rows(&restoring.take(&places)?)?;
             let times: Vec<i64> = chunk.iter().map(|f| f.time).collect();
             let stored: Vec<i64> = chunk.iter().map(|f| f.stored).collect();
             let first = self.log.push(records, &times, stored)?;
             if let Some((target, room)) = &self.room {
-                self.log.spill(target.saturating_sub(restoring.rows.bytes()), room)?;
+                self.log.spill(target.saturating_sub(restoring.bytes()), room)?;
             }
             restored.extend((first..).zip(chunk).map(|(id, f)| Restored {
                 id,
@@ -305,41 +273,6 @@ impl RowTable {
         self.log.skip_to(newest);
         self.sealed = self.log.next_id();
         Ok(restored)
-    }
-
-    fn surviving(&self, restoring: &Restoring, index: &mut KeyIndex) -> Result<Vec<Found>> {
-        let keys = self.keys.numbers.len();
-        let mut held: HashMap<(Slot, i64), Found, Hasher> = HashMap::default();
-        let mut slots = Vec::new();
-        let mut expired = i64::MIN;
-        for delta in &restoring.deltas {
-            if let Some(deleted) = &delta.deleted {
-                let (columns, stored) = identity(deleted, keys)?;
-                index.insert(columns, deleted.num_rows(), &mut slots)?;
-                for (slot, stored) in slots.iter().zip(stored.values()) {
-                    held.remove(&(*slot, *stored));
-                }
-            }
-            expired = expired.max(delta.expired_below.unwrap_or(i64::MIN));
-            for from in delta.rows.clone().step_by(CHUNK) {
-                let ids: Vec<RowId> = (from..delta.rows.end.min(from + CHUNK as RowId)).collect();
-                let places = restoring.rows.places(&ids)?;
-                let columns = (0..keys + 2).map(|c| restoring.rows.column(c, &places));
-                let columns = columns.collect::<Result<Vec<_>>>()?;
-                let known = RecordBatch::try_new(self.identity_schema(), columns)?;
-                let (columns, stored) = identity(&known, keys)?;
-                let times = known.column(keys + 1).as_primitive::<Int64Type>();
-                index.insert(columns, ids.len(), &mut slots)?;
-                for ((restored, slot), (stored, time)) in
-                    ids.iter().zip(&slots).zip(stored.values().iter().zip(times.values()))
-                {
-                    let found =
-                        Found { restored: *restored, slot: *slot, stored: *stored, time: *time };
-                    held.insert((*slot, *stored), found);
-                }
-            }
-        }
-        Ok(held.into_values().filter(|f| f.time >= expired).collect())
     }
 
     /// Rows of the table in the columns of the rows that are held.
@@ -360,20 +293,20 @@ impl RowTable {
         self.room = Some((target, room.clone()));
         let mut left = target;
         if let Some(restoring) = &mut self.restoring {
-            restoring.rows.spill(target.saturating_sub(self.log.bytes()), room)?;
-            left = left.saturating_sub(restoring.rows.bytes());
+            restoring.spill(target.saturating_sub(self.log.bytes()), room)?;
+            left = left.saturating_sub(restoring.bytes());
         }
         self.log.spill(left, room)
     }
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.log.bytes() + self.restoring.as_ref().map_or(0, |r| r.rows.bytes())
+        self.log.bytes() + self.restoring.as_ref().map_or(0, Restoring::bytes)
     }
 
     /// Bytes of the disk.
     pub(crate) fn disk_bytes(&self) -> usize {
-        self.log.disk_bytes() + self.restoring.as_ref().map_or(0, |r| r.rows.disk_bytes())
+        self.log.disk_bytes() + self.restoring.as_ref().map_or(0, Restoring::disk_bytes)
     }
 }
 
@@ -392,16 +325,6 @@ pub(crate) fn spill_tables<'t>(
         table.spill(usize::try_from(share).unwrap_or(usize::MAX), room)?;
     }
     Ok(())
-}
-
-/// A row of a delta.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    /// Its number among those that were restored.
-    restored: RowId,
-    slot: Slot,
-    stored: i64,
-    time: i64,
 }
 
 /// Key columns and numbers of rows that begin with them.
