@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -63,13 +64,30 @@ fn rows(directory: &Path) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
 }
 
+/// A process that may not make large files stops, and keeps what it has committed.
+fn stops_where_the_disk_is_full(at: &Path, spill: &Path) {
+    fs::write(at.join("full.yaml"), topology(spill.to_str().unwrap())).unwrap();
+    // Blocks of 512 or 1024 bytes, as the shell has it.
+    let limited = "trap '' XFSZ; ulimit -f 200000; exec \"$0\" run full.yaml --http 127.0.0.1:0";
+    let ended = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_swiftwater")])
+        .env("DIRECTORY", at)
+        .current_dir(at)
+        .output()
+        .expect("a shell");
+    let log = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{log}");
+    assert!(log.contains("SW4327") && log.contains("checkpoint: {spill"), "{log}");
+}
+
 #[test]
-fn state_larger_than_memory_goes_to_disk_and_comes_back() {
+fn state_larger_than_memory_survives_a_full_disk_and_a_crash() {
     let directory = TempDir::new().unwrap();
     let at = directory.path();
     let spill = at.join("spill");
     let launch =
         || Launch::new(topology(spill.to_str().unwrap())).env("DIRECTORY", at.to_str().unwrap());
+    stops_where_the_disk_is_full(at, &spill);
     let mut highest = 0;
     let mut first = launch().start_in(at);
     let limit = Duration::from_secs(300);
