@@ -21,15 +21,15 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
-    Batch, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, TableDelta,
-    TableSpec, Timestamp,
+    Batch, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, SpillRoom,
+    TableDelta, TableSpec, Timestamp,
 };
 
 pub use self::options::AggregateOptions;
 
 use self::lanes::Lanes;
 use self::layout::Layout;
-use crate::keyed::{EventTime, KeyColumns, KeyIndex, Waiting, WatermarkClock};
+use crate::keyed::{EventTime, KeyColumns, KeyIndex, Waiting, WatermarkClock, spill_tables};
 
 impl OperatorOptions for AggregateOptions {
     const KIND: &'static str = "aggregate";
