@@ -91,8 +91,15 @@ fn state_larger_than_memory_survives_a_full_disk_and_a_crash() {
     let directory = TempDir::new().unwrap();
     let at = directory.path();
     let spill = at.join("spill");
-    let launch =
-        || Launch::new(topology(spill.to_str().unwrap())).env("DIRECTORY", at.to_str().unwrap());
+    // As the guide says: memory that is given back goes to the system.
+    let launch = || {
+        Launch::new(topology(spill.to_str().unwrap()))
+            .env("DIRECTORY", at.to_str().unwrap())
+            .env("MALLOC_ARENA_MAX", "2")
+            .env("MALLOC_MMAP_THRESHOLD_", "65536")
+            .env("MALLOC_TRIM_THRESHOLD_", "131072")
+            .env("MALLOC_TOP_PAD_", "0")
+    };
     stops_where_the_disk_is_full(at, &spill);
     let mut highest = 0;
     let mut first = launch().start_in(at);
