@@ -119,7 +119,7 @@ fn state_larger_than_memory_survives_a_full_disk_and_a_crash() {
     let mut second = launch().start_in(at);
     let mut ended = None;
     wait_until("the second process to end", limit, || {
-        ended = second.ended();
+        ended = second.status();
         if ended.is_none() {
             highest = highest.max(resident(&second));
         }
