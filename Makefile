@@ -24,7 +24,7 @@ test: ## Run every test, on an Apache Kafka and an S3 server that it starts itse
 
 batch: ## Compare streams with the batch SQL of DataFusion on random rows.
 	scripts/install.sh build
-	cargo test --release --locked --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}"
+	cargo test --release --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}"
 
 KILLS ?= 500
 chaos: ## Kill the process KILLS (500) times while it works, and check that nothing is lost or doubled.
@@ -36,7 +36,7 @@ lint: ## Check format, lints, documentation, dependencies and scripts.
 	scripts/install.sh test
 	rustfmt --check --edition 2024 $(SOURCES)
 	cargo clippy --release --workspace --all-targets -- -D warnings
-	cargo clippy --release --locked --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}" \
+	cargo clippy --release --manifest-path tests/batch/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}" \
 	  --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 	scripts/check-dependencies.sh
