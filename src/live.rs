@@ -40,6 +40,17 @@ pub(crate) struct NodeRates {
     pub(crate) dropped_rows: u64,
     /// Further tries of an unavailable system so far.
     pub(crate) retries: u64,
+    /// Rows older than the watermark so far.
+    pub(crate) late_rows: u64,
+    /// How far its watermark is behind the clock, of a node that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watermark_lag_seconds: Option<f64>,
+    /// Memory that its state takes, of a node that keeps some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state_bytes: Option<u64>,
+    /// State of it on local disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state_spilled_bytes: Option<u64>,
 }
 
 /// Two quantiles in seconds.

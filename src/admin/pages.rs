@@ -16,7 +16,7 @@ pub(super) async fn index(State(site): State<Arc<Site>>) -> String {
     format!(
         "swiftwater {} runs the topology {}\n\n\
          /metrics   Prometheus series\n\
-         /topology  the graph with rates, lag and back-pressure\n\
+         /topology  the graph with rates, lag, back-pressure, watermarks and state\n\
          /config    the topology file without its secrets\n\
          /readyz    what each node waits for\n\
          /livez     whether the engine is alive\n\

@@ -113,6 +113,10 @@ impl Sampler {
             dead_letters: by_node("swiftwater_dead_letters_total"),
             dropped: by_node("swiftwater_dropped_rows_total"),
             retries: by_node("swiftwater_retries_total"),
+            late: by_node("swiftwater_late_rows_total"),
+            watermark_lag: by_node("swiftwater_watermark_lag_seconds"),
+            state: by_node("swiftwater_state_bytes"),
+            spilled: by_node("swiftwater_state_spilled_bytes"),
         };
         let rates = |probe: &mut Probe| probe.rates(elapsed.as_secs_f64(), &counts);
         let snapshot = Snapshot {
@@ -132,6 +136,10 @@ struct Counts {
     dead_letters: BTreeMap<String, f64>,
     dropped: BTreeMap<String, f64>,
     retries: BTreeMap<String, f64>,
+    late: BTreeMap<String, f64>,
+    watermark_lag: BTreeMap<String, f64>,
+    state: BTreeMap<String, f64>,
+    spilled: BTreeMap<String, f64>,
 }
 
 impl Probe {
@@ -157,6 +165,10 @@ impl Probe {
             dead_letters: count(&counts.dead_letters).unwrap_or_default(),
             dropped_rows: count(&counts.dropped).unwrap_or_default(),
             retries: count(&counts.retries).unwrap_or_default(),
+            late_rows: count(&counts.late).unwrap_or_default(),
+            watermark_lag_seconds: counts.watermark_lag.get(node).copied(),
+            state_bytes: count(&counts.state),
+            state_spilled_bytes: count(&counts.spilled),
         };
         (self.rows, self.seconds) = (rows, seconds);
         rates

@@ -83,7 +83,7 @@ fn a_full_disk_loses_nothing() {
 
     state.fill();
     feed.write(ROUNDS);
-    wait_log(&mut process, "the store of snapshots is away");
+    wait_log(&mut process, "an epoch waits for the store of snapshots");
     let seen = follower.rows();
     state.make_room();
     wait_windows(&setting, &mut process, 2 * ROUNDS);

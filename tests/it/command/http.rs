@@ -62,6 +62,32 @@ fn the_topology_page_shows_live_rates() {
 }
 
 #[test]
+fn the_topology_page_shows_watermarks_and_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let topology = format!(
+        r#"
+name: state_page
+checkpoint: {{interval: 100ms, store: "file://{}"}}
+sources:
+  bids: {{generate: {{preset: bids, rate: 1000}}, event_time: {{column: date_time}}}}
+operators:
+  counts: {{input: bids, window: {{tumbling: {{size: 1h}}, key: [bidder], aggregate: {{bids: count(*)}}}}}}
+sinks:
+  out: {{input: counts, blackhole: {{}}}}
+"#,
+        directory.path().display()
+    );
+    let running = Launch::new(topology).start();
+    let node = wait_for("state", Duration::from_secs(60), || {
+        let page: Value = serde_json::from_str(&running.get("/topology")?.1).ok()?;
+        let node = page["live"]["nodes"][1].clone();
+        (node["state_bytes"].as_u64()? > 0).then_some(node)
+    });
+    assert!(node["watermark_lag_seconds"].is_f64(), "{node}");
+    assert_eq!(node["late_rows"], 0, "{node}");
+}
+
+#[test]
 fn a_token_guards_everything_but_the_probes() {
     let directory = tempfile::tempdir().unwrap();
     let token = directory.path().join("token");
