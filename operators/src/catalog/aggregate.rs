@@ -137,18 +137,11 @@ impl Aggregate {
 impl Operator for Aggregate {
     fn process(&mut self, _input: Input, batch: Batch, out: &mut Output) -> Result<()> {
         self.settle()?;
-        let mut columns = batch.records.columns().to_vec();
-        for argument in &self.layout.arguments {
-            columns.push(argument.take(&batch.records, out.now())?);
-        }
         let mut rows = self.time.of(batch, out)?;
         self.clock.saw(rows.batch.readings);
-        if rows.batch.rows() != columns.first().map_or(0, |c| c.len()) {
-            // Rows without a time are gone.
-            columns = rows.batch.records.columns().to_vec();
-            for argument in &self.layout.arguments {
-                columns.push(argument.take(&rows.batch.records, out.now())?);
-            }
+        let mut columns = rows.batch.records.columns().to_vec();
+        for argument in &self.layout.arguments {
+            columns.push(argument.take(&rows.batch.records, out.now())?);
         }
         let records = RecordBatch::try_new(Arc::clone(&self.extended), columns)?;
         let input: Vec<usize> = (0..self.columns).collect();
