@@ -1,22 +1,19 @@
 //! A schema of its own for each test, looked at with a plain client, and sinks that write to it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde_json::{Value, json};
 use swiftwater_config::{NodeConfig, Role};
 use swiftwater_connectors::catalog::PostgresSinkOptions;
-use swiftwater_engine::metrics::{Metrics, SinkMetrics};
-use swiftwater_engine::{
-    Batch, Clock, Error, ErrorKind, ExactlyOnce, NodeContext, Readings, Result, Sink, SinkContext,
-    SinkOptions, SinkPlan, Stream, Timestamp,
-};
+use swiftwater_engine::{ExactlyOnce, NodeContext, Result, Sink, SinkOptions, SinkPlan, Stream};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::server;
+use crate::sink::{open_planned, rows};
 
 /// The server's address.
 pub(crate) fn url() -> &'static str {
@@ -97,73 +94,12 @@ pub(crate) fn try_open(
     stream: Stream,
     exactly_once: Option<ExactlyOnce>,
 ) -> Result<Box<dyn Sink>> {
-    let mut sink = (plan(options, schema, stream)?.make)()?;
-    sink.open(SinkContext {
-        shared: Arc::default(),
-        exactly_once,
-        // Tests run at the same time in one database: each has a topology of its own.
-        topology: options["table"].as_str().unwrap().to_owned(),
-        node: "node".into(),
-        buffer_bytes: 64 << 20,
-        retry_budget: Duration::from_secs(60),
-        clock: Clock::system(),
-        metrics: SinkMetrics::new(&Metrics::new("t").unwrap(), "node"),
-    })?;
-    Ok(sink)
+    let plan = plan(options, schema, stream)?;
+    open_planned(&plan, options["table"].as_str().unwrap(), exactly_once)
 }
 
 pub(crate) fn open(options: &Value, schema: &SchemaRef) -> Box<dyn Sink> {
     try_open(options, schema, Stream::append(), None).unwrap()
-}
-
-pub(crate) fn batch(records: RecordBatch) -> Batch {
-    Batch::new(records, Readings::polled_at(Timestamp(0)))
-}
-
-/// Rows from JSON, with the columns of a topology file's `schema`.
-pub(crate) fn rows(columns: Value, rows: Value) -> RecordBatch {
-    let schema = swiftwater_engine::schema::from_config(columns.as_object().unwrap()).unwrap();
-    swiftwater_engine::testing::rows::batch(&schema, &rows)
-}
-
-/// Writes as the engine does: what is unavailable is tried again, a bad row is found by halving.
-/// Returns the errors of rows that were set aside.
-pub(crate) fn write(sink: &mut dyn Sink, sequence: &mut u64, records: &RecordBatch) -> Vec<Error> {
-    let mut tries = 0;
-    loop {
-        match sink.write(*sequence + 1, &batch(records.clone())) {
-            Ok(()) => {
-                *sequence += 1;
-                assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), *sequence);
-                return Vec::new();
-            }
-            Err(error) if error.kind == ErrorKind::Data => {
-                let rows = records.num_rows();
-                if rows == 1 {
-                    return vec![error];
-                }
-                let mut errors = write(sink, sequence, &records.slice(0, rows / 2));
-                errors.extend(write(sink, sequence, &records.slice(rows / 2, rows - rows / 2)));
-                return errors;
-            }
-            Err(error) => {
-                assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
-                tries += 1;
-                assert!(tries < 200, "{error}");
-            }
-        }
-    }
-}
-
-/// Calls as the engine does until it works.
-pub(crate) fn until_done<T>(mut call: impl FnMut() -> Result<T>) -> T {
-    for _ in 0..200 {
-        match call() {
-            Ok(done) => return done,
-            Err(error) => assert_eq!(error.kind, ErrorKind::Unavailable, "{error}"),
-        }
-    }
-    panic!("it never worked");
 }
 
 pub(crate) fn numbers(range: std::ops::Range<i64>) -> RecordBatch {

@@ -1,12 +1,11 @@
 //! Epochs in a table: unseen until they are committed, then there once, whatever is killed.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use swiftwater_engine::{Epoch, ErrorKind, ExactlyOnce, Result, Sink, Staged, Stream};
 
-use crate::database::{Database, numbers, rows, try_open, write};
+use crate::database::{Database, numbers, try_open};
+use crate::sink::{epochs, rows, run_epochs, until_done, write};
 
 type LastCommit = Option<(Epoch, Option<Staged>)>;
 
@@ -77,7 +76,7 @@ fn an_earlier_process_that_was_only_frozen_changes_nothing() {
     let mut next = open(&options, Some((1, Some(first.clone()))));
     assert_eq!(seen(&database), 10);
     let second = stage(next.as_mut(), 2, 10..20);
-    crate::database::until_done(|| frozen.finalise(1, &first));
+    until_done(|| frozen.finalise(1, &first));
     assert_eq!(seen(&database), 10);
     next.finalise(2, &second).unwrap();
     assert_eq!(seen(&database), 20);
@@ -116,22 +115,6 @@ fn tables_that_do_not_agree_with_the_snapshots_stop_the_start() {
     assert_eq!(seen(&database), 10);
 }
 
-/// When a process dies in an epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Death {
-    BeforeStage,
-    BeforeCommit,
-    BeforeFinalise,
-    Not,
-}
-
-fn epochs() -> impl Strategy<Value = Vec<(Vec<(i64, bool)>, Death)>> {
-    use Death::{BeforeCommit, BeforeFinalise, BeforeStage, Not};
-    let death = prop::sample::select(vec![BeforeStage, BeforeCommit, BeforeFinalise, Not, Not]);
-    let change = (0_i64..8, prop::bool::weighted(0.3));
-    prop::collection::vec((prop::collection::vec(change, 0..12), death), 1..8)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10))]
 
@@ -145,41 +128,11 @@ proptest! {
         let open = |committed| {
             try_open(&options, &schema, stream(), Some(ExactlyOnce { committed })).unwrap()
         };
-        let mut sink = open(None);
-        let (mut model, mut version) = (BTreeMap::new(), 0_i64);
-        let (mut epoch, mut committed) = (0, None);
-        for (changes, death) in epochs {
-            epoch += 1;
-            let mut next = model.clone();
-            let mut sequence = epoch * 1000;
-            for part in changes.chunks(3) {
-                let mut all = Vec::new();
-                for (k, delete) in part {
-                    version += 1;
-                    let op = if *delete { "delete" } else { "update" };
-                    all.push(json!({"_op": op, "k": k, "v": version}));
-                    if *delete { next.remove(k); } else { next.insert(*k, version); }
-                }
-                write(sink.as_mut(), &mut sequence, &rows(columns.clone(), all.into()));
-            }
-            if death != Death::BeforeStage {
-                let staged = sink.stage(epoch).unwrap();
-                if death != Death::BeforeCommit {
-                    model = next;
-                    committed = Some((epoch, Some(staged.clone())));
-                }
-                if death == Death::Not {
-                    sink.finalise(epoch, &staged).unwrap();
-                }
-            }
-            if death != Death::Not {
-                drop(sink);
-                epoch = committed.as_ref().map_or(0, |(epoch, _)| *epoch);
-                sink = open(committed.clone());
-            }
+        run_epochs(epochs, &columns, |epoch| epoch * 1000, open, |model| {
             let found = database.query("SELECT k, v FROM $s.t ORDER BY k");
             let expected: Vec<String> = model.iter().map(|(k, v)| format!("{k}|{v}")).collect();
             prop_assert_eq!(found, expected);
-        }
+            Ok(())
+        })?;
     }
 }

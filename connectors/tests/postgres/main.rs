@@ -12,4 +12,6 @@ mod exactly_once;
 mod rows;
 #[path = "../../../tests/support/server.rs"]
 mod server;
+#[path = "../../../tests/support/sink.rs"]
+mod sink;
 mod trouble;

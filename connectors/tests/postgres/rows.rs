@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use swiftwater_engine::{ErrorKind, Stream};
 
-use crate::database::{Database, numbers, open, plan, rows, try_open, write};
+use crate::database::{Database, numbers, open, plan, try_open};
+use crate::sink::{rows, write};
 
 const TYPES: &str = r#"{"b": "bool", "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64", "f32": "float32", "f64": "float64",

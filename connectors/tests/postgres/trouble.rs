@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde_json::json;
 use swiftwater_engine::{ErrorKind, ExactlyOnce, Stream};
 
-use crate::database::{Database, numbers, open, try_open, until_done, url, write};
+use crate::database::{Database, numbers, open, try_open, url};
+use crate::sink::{batch, until_done, write};
 
 /// Ends sessions of this product that work on the schema's tables, each time after at least one call
 /// has got through, and whatever is under way then.
@@ -104,7 +105,7 @@ fn a_table_that_goes_away_is_told() {
     let mut sink = open(&options, &numbers(0..1).schema());
     write(sink.as_mut(), &mut 0, &numbers(0..1));
     database.run("DROP TABLE $s.t");
-    let error = sink.write(2, &crate::database::batch(numbers(1..2))).unwrap_err();
+    let error = sink.write(2, &batch(numbers(1..2))).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Config, "{error}");
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use swiftwater_engine::{Epoch, ErrorKind, ExactlyOnce, Result, Sink, Staged, Stream};
 
+use crate::sink::{epochs, rows, run_epochs, write};
 use crate::store::*;
 
 type LastCommit = Option<(Epoch, Option<Staged>)>;
@@ -75,22 +76,6 @@ fn what_redis_lost_stops_the_topology_with_the_cure() {
     drop(try_numbers(&options, None).unwrap());
 }
 
-/// When a process dies in an epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Death {
-    BeforeStage,
-    BeforeCommit,
-    BeforeFinalise,
-    Not,
-}
-
-fn epochs() -> impl Strategy<Value = Vec<(Vec<(i64, bool)>, Death)>> {
-    use Death::{BeforeCommit, BeforeFinalise, BeforeStage, Not};
-    let death = prop::sample::select(vec![BeforeStage, BeforeCommit, BeforeFinalise, Not, Not]);
-    let change = (0_i64..8, prop::bool::weighted(0.3));
-    prop::collection::vec((prop::collection::vec(change, 0..12), death), 1..8)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -104,42 +89,12 @@ proptest! {
         let open = |committed| {
             try_open(&options, &none, stream(), Some(ExactlyOnce { committed })).unwrap()
         };
-        let mut sink = open(None);
-        let (mut model, mut version) = (BTreeMap::new(), 0_i64);
-        let (mut epoch, mut committed) = (0, None);
-        for (changes, death) in epochs {
-            epoch += 1;
-            let mut next = model.clone();
-            let mut sequence = 0;
-            for part in changes.chunks(3) {
-                let mut all = Vec::new();
-                for (k, delete) in part {
-                    version += 1;
-                    let op = if *delete { "delete" } else { "update" };
-                    all.push(json!({"_op": op, "k": k, "v": version}));
-                    if *delete { next.remove(k); } else { next.insert(*k, version.to_string()); }
-                }
-                write(sink.as_mut(), &mut sequence, &rows(columns.clone(), all.into()));
-            }
-            if death != Death::BeforeStage {
-                let staged = sink.stage(epoch).unwrap();
-                if death != Death::BeforeCommit {
-                    model = next;
-                    committed = Some((epoch, Some(staged.clone())));
-                }
-                if death == Death::Not {
-                    sink.finalise(epoch, &staged).unwrap();
-                }
-            }
-            if death != Death::Not {
-                drop(sink);
-                epoch = committed.as_ref().map_or(0, |(epoch, _)| *epoch);
-                sink = open(committed.clone());
-            }
-            let found: BTreeMap<i64, String> = (0..8)
-                .filter_map(|k| Some((k, store.hash(&k.to_string()).get("v").cloned()?)))
+        run_epochs(epochs, &columns, |_| 0, open, |model| {
+            let found: BTreeMap<i64, i64> = (0..8)
+                .filter_map(|k| Some((k, store.hash(&k.to_string()).get("v")?.parse().unwrap())))
                 .collect();
-            prop_assert_eq!(found, model.clone());
-        }
+            prop_assert_eq!(&found, model);
+            Ok(())
+        })?;
     }
 }

@@ -11,4 +11,6 @@ mod epochs;
 mod rows;
 #[path = "../../../tests/support/server.rs"]
 mod server;
+#[path = "../../../tests/support/sink.rs"]
+mod sink;
 mod store;

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use swiftwater_engine::{ErrorKind, ExactlyOnce, Stream};
 
+use crate::sink::{rows, until_done, write};
 use crate::store::*;
 
 #[test]

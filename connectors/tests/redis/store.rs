@@ -1,20 +1,17 @@
 //! Keys of one test, looked at with a plain client, and sinks that write them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
 use swiftwater_config::{NodeConfig, Role};
 use swiftwater_connectors::catalog::RedisOptions;
-use swiftwater_engine::metrics::{Metrics, SinkMetrics};
-use swiftwater_engine::{
-    Batch, Clock, Error, ErrorKind, ExactlyOnce, NodeContext, Readings, Result, Sink, SinkContext,
-    SinkOptions, Stream, Timestamp,
-};
+use swiftwater_engine::{ExactlyOnce, NodeContext, Result, Sink, SinkOptions, Stream};
 
 use crate::server;
+use crate::sink::open_planned;
 
 pub(crate) fn url() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
@@ -71,11 +68,6 @@ impl Store {
     }
 }
 
-pub(crate) fn rows(columns: Value, rows: Value) -> RecordBatch {
-    let schema = swiftwater_engine::schema::from_config(columns.as_object().unwrap()).unwrap();
-    swiftwater_engine::testing::rows::batch(&schema, &rows)
-}
-
 pub(crate) fn try_open(
     options: &Value,
     records: &RecordBatch,
@@ -87,61 +79,11 @@ pub(crate) fn try_open(
     let options: RedisOptions = serde_json::from_value(options.clone()).unwrap();
     let inputs = [records.schema()];
     let cx = NodeContext { topology: "t", node: &node, inputs: &inputs, streams: &[stream] };
-    let mut sink = (options.plan(&cx)?.make)()?;
-    sink.open(SinkContext {
-        shared: Arc::default(),
-        exactly_once,
-        topology,
-        node: "node".into(),
-        buffer_bytes: 64 << 20,
-        retry_budget: Duration::from_secs(60),
-        clock: Clock::system(),
-        metrics: SinkMetrics::new(&Metrics::new("t").unwrap(), "node"),
-    })?;
-    Ok(sink)
+    open_planned(&options.plan(&cx)?, &topology, exactly_once)
 }
 
 pub(crate) fn open(options: &Value, records: &RecordBatch) -> Box<dyn Sink> {
     try_open(options, records, Stream::append(), None).unwrap()
-}
-
-/// Writes as the engine does; returns the errors of rows that were set aside.
-pub(crate) fn write(sink: &mut dyn Sink, sequence: &mut u64, records: &RecordBatch) -> Vec<Error> {
-    let mut tries = 0;
-    loop {
-        let batch = Batch::new(records.clone(), Readings::polled_at(Timestamp(0)));
-        match sink.write(*sequence + 1, &batch) {
-            Ok(()) => {
-                *sequence += 1;
-                assert_eq!(sink.acknowledged(Duration::ZERO).unwrap(), *sequence);
-                return Vec::new();
-            }
-            Err(error) if error.kind == ErrorKind::Data => {
-                let rows = records.num_rows();
-                if rows == 1 {
-                    return vec![error];
-                }
-                let mut errors = write(sink, sequence, &records.slice(0, rows / 2));
-                errors.extend(write(sink, sequence, &records.slice(rows / 2, rows - rows / 2)));
-                return errors;
-            }
-            Err(error) => {
-                assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
-                tries += 1;
-                assert!(tries < 200, "{error}");
-            }
-        }
-    }
-}
-
-pub(crate) fn until_done<T>(mut call: impl FnMut() -> Result<T>) -> T {
-    for _ in 0..200 {
-        match call() {
-            Ok(done) => return done,
-            Err(error) => assert_eq!(error.kind, ErrorKind::Unavailable, "{error}"),
-        }
-    }
-    panic!("it never worked");
 }
 
 pub(crate) fn map(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
