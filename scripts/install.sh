@@ -36,6 +36,9 @@ if [ "$purpose" != build ]; then
   # pip brings the checkers, and Go where the machine has none; scripts/tool.sh says which.
   need python3 python3
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+  # scripts/python.sh keeps the libraries that tests compare with in an environment of their own.
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  need util-linux flock
   need openssl openssl
   # scripts/postgres.sh and scripts/redis.sh run servers of their own, beside those that the packages may have started.
   command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
@@ -64,6 +67,8 @@ if [ ${#missing[@]} -gt 0 ] || [ -n "$refresh" ]; then
   [ ${#missing[@]} -eq 0 ] || ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
+
+if [ "$purpose" != build ]; then "$(dirname "${BASH_SOURCE[0]}")/python.sh" >/dev/null; fi
 
 if ! command -v cargo >/dev/null; then
   echo "install.sh: please install Rust from https://rustup.rs; rust-toolchain.toml then chooses the version" >&2

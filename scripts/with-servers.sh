@@ -6,7 +6,7 @@
 # SWIFTWATER_TEST_BROKERS (host:port of a Kafka), SWIFTWATER_TEST_S3 (URL of an S3-compatible server with the credentials
 # of scripts/s3.sh), SWIFTWATER_TEST_REGISTRY (URL of a schema registry), SWIFTWATER_TEST_POSTGRES (URL of a PostgreSQL, with
 # the rights of a superuser) and SWIFTWATER_TEST_REDIS (URL of a Redis) name servers that are there already; what they do not
-# name is started here.
+# name is started here. SWIFTWATER_TEST_PYTHON is a Python with the libraries of tests/oracle/requirements.txt.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -42,6 +42,10 @@ fi
 if [ -z "${SWIFTWATER_TEST_REDIS:-}" ]; then
   SWIFTWATER_TEST_REDIS=$("$here/redis.sh" start --dir "$directory/redis" --with $$)
 fi
+if [ -z "${SWIFTWATER_TEST_PYTHON:-}" ]; then
+  SWIFTWATER_TEST_PYTHON=$("$here/python.sh")
+fi
+export SWIFTWATER_TEST_PYTHON
 export SWIFTWATER_TEST_BROKERS SWIFTWATER_TEST_S3 SWIFTWATER_TEST_REGISTRY SWIFTWATER_TEST_POSTGRES SWIFTWATER_TEST_REDIS
 echo "Kafka at $SWIFTWATER_TEST_BROKERS, S3 at $SWIFTWATER_TEST_S3, schemas at $SWIFTWATER_TEST_REGISTRY,"
 echo "Redis at $SWIFTWATER_TEST_REDIS, and a PostgreSQL"
