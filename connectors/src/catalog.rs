@@ -24,7 +24,7 @@ pub use lookup::{
     LookupRows,
 };
 pub use postgres_sink::PostgresSinkOptions;
-pub use redis_sink::RedisOptions;
+pub use redis_sink::{FeatureOptions as RedisFeatureOptions, RedisOptions};
 pub use stdout::{StdoutOptions, View};
 
 use swiftwater_engine::Registry;

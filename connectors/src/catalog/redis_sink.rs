@@ -1,5 +1,7 @@
 //! The `redis` sink: rows by their keys in Redis.
 
+mod features;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,8 +13,10 @@ use swiftwater_engine::stream::OP_COLUMN;
 use swiftwater_engine::{Changes, Error, NodeContext, Result, Sink, SinkOptions, SinkPlan};
 
 use crate::codec::{self, CodecContext};
-use crate::redis::{Layout, RedisSink, Rows, Server, ServerOptions, Settings, Template};
+use crate::redis::{Layout, RedisSink, Rows, Server, ServerOptions, Settings, Template, Written};
 use crate::unused_fields;
+
+pub use features::FeatureOptions;
 
 /// Writes rows to Redis, each under its key; a later row of a key replaces the earlier one.
 ///
@@ -20,6 +24,13 @@ use crate::unused_fields;
 /// `string` the value of one column. Of a hash, only the fields of the sink's own columns are
 /// touched: several sinks may share it. A null takes its field (or with `string` its key) away, and so
 /// does the `delete` of an upsert stream. Values are text, in the forms of the message format `json`.
+///
+/// With `features`, a row is the features of an entity: all its fields and its event time are compared
+/// and set in one step inside Redis, so that a row with an older event time never replaces a newer one,
+/// whatever the order of arrival and however many writers there are. Of rows of the same event time
+/// the later one counts. A `delete` takes the view's fields away unless something newer is there. With
+/// `layout: feast`, the SDK of Feast reads them: a null is a value without content, timestamps
+/// are whole seconds.
 ///
 /// Batches are sent in a pipeline, and are acknowledged when Redis has answered. A row whose key
 /// holds something of another type, or has a null in it, is set aside as `on_error` says. When the
@@ -45,11 +56,15 @@ pub struct RedisOptions {
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Key of a row, with columns in braces: `features:{bidder}`. `{{` and `}}` stand for braces
-    /// themselves.
-    pub key: String,
-    /// What a row becomes: `hash`, `json` or `string`.
+    /// themselves. Required without `features`.
     #[serde(default)]
-    pub layout: Layout,
+    pub key: Option<String>,
+    /// What a row becomes: `hash` (without it), `json` or `string`.
+    #[serde(default)]
+    pub layout: Option<Layout>,
+    /// Writes rows as features of entities, in the place of `key` and `layout`.
+    #[serde(default)]
+    pub features: Option<FeatureOptions>,
     /// Columns that are written; without it all but those of the key. `string` takes one.
     #[serde(default)]
     pub values: Vec<String>,
@@ -99,7 +114,7 @@ impl RedisOptions {
                 "name columns in `values`",
             ));
         }
-        if self.layout == Layout::String && names.len() != 1 {
+        if self.layout == Some(Layout::String) && names.len() != 1 {
             let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
             return Err(wrong(
                 format!("write {} as one string", names.join(", ")),
@@ -108,6 +123,56 @@ impl RedisOptions {
         }
         Ok(names)
     }
+
+    fn server(&self) -> Result<(Server, Vec<String>)> {
+        Server::check(&ServerOptions {
+            url: &self.url,
+            username: self.username.as_deref(),
+            password: self.password.as_ref(),
+            ca_file: self.ca_file.as_deref(),
+            timeout: self.timeout.0,
+        })
+    }
+
+    /// Rows by a template, with what makes the JSON of a row.
+    fn rows(
+        &self,
+        input: &Schema,
+        cx: &NodeContext<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Rows, Option<codec::MakeEncoder>)> {
+        let Some(template) = &self.key else {
+            return Err(wrong(
+                "write rows without keys",
+                "give `key`, such as `key: \"bid:{bidder}\"`, or `features`",
+            ));
+        };
+        let key = Template::parse(template)?;
+        check_key(&key, &cx.stream(0).changes)?;
+        if key.columns.len() > 1 && template.contains("}{") {
+            warnings.push(
+                "columns of the key stand side by side: `1` and `23` make the key of `12` and `3`"
+                    .into(),
+            );
+        }
+        let op = op_place(input, cx);
+        let values = self.written(input, &key, op)?;
+        let places: Vec<usize> = values.iter().map(|(_, place)| *place).collect();
+        let node = CodecContext { topic: None, node: &cx.node.name };
+        let layout = self.layout.unwrap_or_default();
+        let encoder = match layout {
+            Layout::Json => Some(codec::encoder(None, Arc::new(input.project(&places)?), &node)?),
+            Layout::Hash | Layout::String => None,
+        };
+        let key_places = key.places(input)?;
+        let ttl = self.ttl.map(|ttl| ttl.0);
+        Ok((Rows { layout, key, key_places, values, op, ttl }, encoder))
+    }
+}
+
+/// Place of the column that says what a row of an upsert stream does.
+fn op_place(schema: &Schema, cx: &NodeContext<'_>) -> Option<usize> {
+    schema.index_of(OP_COLUMN).ok().filter(|_| cx.stream(0).is_upsert())
 }
 
 /// The key must tell rows of an upsert stream apart as the stream does.
@@ -149,38 +214,26 @@ sinks:
         unused_fields::refuse_schema(cx.node, "a sink writes the columns of its input")?;
         unused_fields::refuse_format(cx.node)?;
         let input = cx.input()?;
-        let changes = cx.stream(0).changes;
-        let key = Template::parse(&self.key)?;
-        check_key(&key, &changes)?;
-        let (server, mut warnings) = Server::check(&ServerOptions {
-            url: &self.url,
-            username: self.username.as_deref(),
-            password: self.password.as_ref(),
-            ca_file: self.ca_file.as_deref(),
-            timeout: self.timeout.0,
-        })?;
+        let (server, mut warnings) = self.server()?;
         if self.ttl.is_some_and(|ttl| ttl.0.as_millis() == 0) {
             return Err(wrong("let keys live for `ttl: 0s`", "give 1ms or more, or leave it out"));
         }
-        if key.columns.len() > 1 && self.key.contains("}{") {
-            warnings.push(
-                "columns of the key stand side by side: `1` and `23` make the key of `12` and `3`"
-                    .into(),
-            );
-        }
-        let upsert = matches!(changes, Changes::Upsert { .. });
-        let op = input.index_of(OP_COLUMN).ok().filter(|_| upsert);
-        let values = self.written(&input, &key, op)?;
-        let places: Vec<usize> = values.iter().map(|(_, place)| *place).collect();
-        let node = CodecContext { topic: None, node: &cx.node.name };
-        let encoder = match self.layout {
-            Layout::Json => Some(codec::encoder(None, Arc::new(input.project(&places)?), &node)?),
-            Layout::Hash | Layout::String => None,
+        let (written, encoder) = match &self.features {
+            Some(features) => {
+                if self.key.is_some() || self.layout.is_some() {
+                    return Err(wrong(
+                        "use `features` beside `key` or `layout`",
+                        "`features` makes keys of its own, and has a `layout` of its own",
+                    ));
+                }
+                (Written::Features(features.rows(&self, cx)?), None)
+            }
+            None => {
+                let (rows, encoder) = self.rows(&input, cx, &mut warnings)?;
+                (Written::Rows(rows), encoder)
+            }
         };
-        let key_places = key.places(&input)?;
-        let ttl = self.ttl.map(|ttl| ttl.0);
-        let rows = Rows { layout: self.layout, key, key_places, values, op, ttl };
-        let settings = Arc::new(Settings { server, rows, encoder });
+        let settings = Arc::new(Settings { server, written, encoder });
         let make = move || Ok(Box::new(RedisSink::new(Arc::clone(&settings))?) as Box<dyn Sink>);
         Ok(SinkPlan {
             warnings,

@@ -49,3 +49,20 @@ pub(crate) fn told(what: &str, error: RedisError) -> Error {
     let words: String = error.to_string().chars().take(SHOWN).collect();
     Error::new(kind, number, format!("{what}: {words}")).with_hint(cure(kind, code.as_deref()))
 }
+
+/// The error of a command inside a script, by the words of the server.
+pub(crate) fn told_by_script(what: &str, words: &str) -> Error {
+    let code = words.split(' ').next();
+    let kind = match code {
+        Some("WRONGTYPE") => ErrorKind::Data,
+        Some("NOPERM" | "ERR") => ErrorKind::Config,
+        _ => ErrorKind::Unavailable,
+    };
+    let number = match kind {
+        ErrorKind::Data => "SW2216",
+        ErrorKind::Unavailable => "SW2215",
+        _ => "SW2213",
+    };
+    let words: String = words.chars().take(SHOWN).collect();
+    Error::new(kind, number, format!("{what}: {words}")).with_hint(cure(kind, code))
+}

@@ -4,24 +4,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 use swiftwater_engine::{
     Batch, Epoch, Error, ErrorKind, Result, Sequence, Sink, SinkContext, Staged,
 };
 
-use super::command::{Command, pipeline};
-use super::faults::told;
+use super::command::{Command, packed, pipeline};
+use super::faults::{told, told_by_script};
+use super::features::FeatureRows;
 use super::layout::Rows;
+use super::script::WRITE;
 use super::server::Server;
 use super::staging::Staging;
 use crate::codec::{Encoder, MakeEncoder};
 use crate::io_call;
 use crate::store_metrics::StoreMetrics;
 
+/// What rows become.
+pub(crate) enum Written {
+    /// Keys by a template.
+    Rows(Rows),
+    /// Features of entities.
+    Features(FeatureRows),
+}
+
 /// Checked options.
 pub(crate) struct Settings {
     pub(crate) server: Server,
-    pub(crate) rows: Rows,
+    pub(crate) written: Written,
     /// Makes the JSON of a row, where that is the layout.
     pub(crate) encoder: Option<MakeEncoder>,
 }
@@ -92,6 +102,26 @@ async fn write_direct(
     replies.into_iter().try_for_each(|reply| reply.map(|_| ()).map_err(|e| told(what, e)))
 }
 
+/// Rows that one run of the script writes: Redis does nothing else meanwhile.
+const AT_ONCE: usize = 1_000;
+
+async fn write_by_script(
+    connection: &mut MultiplexedConnection,
+    commands: &[Command],
+    what: &str,
+) -> Result<()> {
+    for commands in commands.chunks(AT_ONCE) {
+        let mut script = Cmd::new();
+        script.arg("EVAL").arg(WRITE).arg(0).arg(packed(commands));
+        // Written again in smaller parts, what was taken comes out the same.
+        let refused: String = script.query_async(connection).await.map_err(|e| told(what, e))?;
+        if !refused.is_empty() {
+            return Err(told_by_script(what, &refused));
+        }
+    }
+    Ok(())
+}
+
 impl Sink for RedisSink {
     fn open(&mut self, cx: SinkContext) -> Result<()> {
         let metrics = StoreMetrics::open(cx.metrics.all(), &cx.node)?;
@@ -110,11 +140,16 @@ impl Sink for RedisSink {
 
     fn write(&mut self, sequence: Sequence, batch: &Batch) -> Result<()> {
         let settings = Arc::clone(&self.settings);
-        let commands = settings.rows.commands(&batch.records, self.encoder.as_mut())?;
+        let commands = match &settings.written {
+            Written::Rows(rows) => rows.commands(&batch.records, self.encoder.as_mut())?,
+            Written::Features(rows) => rows.commands(&batch.records)?,
+        };
         let what = format!("write to Redis at `{}`", settings.server.place);
         let of = (sequence, batch.rows());
+        let scripted = matches!(settings.written, Written::Features(_));
         self.call("write", async |connection, staging| match staging {
             Some(staging) => staging.write(connection, of, &commands, &what).await,
+            None if scripted => write_by_script(connection, &commands, &what).await,
             None => write_direct(connection, &commands, &what).await,
         })?;
         self.acknowledged = sequence;

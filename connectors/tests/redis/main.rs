@@ -8,6 +8,7 @@
 )]
 
 mod epochs;
+mod features;
 mod rows;
 #[path = "../../../tests/support/server.rs"]
 mod server;

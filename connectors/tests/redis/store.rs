@@ -32,7 +32,7 @@ impl Store {
     pub(crate) fn at(url: &str, test: &str) -> Self {
         let connection = redis::Client::open(url).unwrap().get_connection().unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        Self { connection: Mutex::new(connection), prefix: format!("{test}-{now}") }
+        Self { connection: Mutex::new(connection), prefix: format!("{test}_{now}") }
     }
 
     /// A command; `$p` is the prefix.
@@ -75,7 +75,9 @@ pub(crate) fn try_open(
     exactly_once: Option<ExactlyOnce>,
 ) -> Result<Box<dyn Sink>> {
     let node = NodeConfig::new(Role::Sink, "node", "redis", options.clone());
-    let topology = options["key"].as_str().unwrap().to_owned();
+    // Tests run at the same time in one Redis: each is a topology of its own.
+    let own = options["key"].as_str().or_else(|| options["features"]["project"].as_str());
+    let topology = own.unwrap().to_owned();
     let options: RedisOptions = serde_json::from_value(options.clone()).unwrap();
     let inputs = [records.schema()];
     let cx = NodeContext { topology: "t", node: &node, inputs: &inputs, streams: &[stream] };
