@@ -4,16 +4,32 @@ mod answer;
 mod bag;
 mod blocks;
 mod call;
+mod categories;
 mod column;
+mod ddsketch;
+mod given;
+mod heavy;
+mod heavy_wire;
 mod held;
+mod hll;
 mod lane;
 mod lanes;
 mod layout;
+mod mode;
 mod options;
 mod partial;
 mod ring;
 mod shape;
+mod taken;
 mod texts;
+mod tile_answer;
+mod tile_lane;
+mod tile_plan;
+mod tile_track;
+mod tiles;
+mod weighted;
+mod weights;
+mod wire;
 
 use std::sync::Arc;
 
@@ -27,8 +43,10 @@ use swiftwater_engine::{
 
 pub use self::options::AggregateOptions;
 
+use self::column::Column;
 use self::lanes::Lanes;
-use self::layout::Layout;
+use self::layout::{Feature, Layout};
+use self::tiles::Tiles;
 use crate::keyed::{EventTime, KeyColumns, KeyIndex, Waiting, WatermarkClock, spill_tables};
 
 impl OperatorOptions for AggregateOptions {
@@ -67,6 +85,8 @@ sinks:
         let schema = Arc::new(Schema::new(fields));
         let warnings = layout.warnings.clone();
         let meaning = layout.meaning();
+        let rows_held = layout.features.iter().any(|feature| feature.tiled.is_none());
+        let tiled = layout.features.iter().any(|feature| feature.tiled.is_some());
         let (rows, output) = (Arc::clone(&input), Arc::clone(&schema));
         let make = Arc::new(move |_| {
             let waiting = with_arguments(&rows, &layout);
@@ -74,7 +94,8 @@ sinks:
                 time: time.clone(),
                 clock: WatermarkClock::default(),
                 waiting: Waiting::new(&keys, &waiting),
-                lanes: Lanes::new(&layout, &keys)?,
+                lanes: rows_held.then(|| Lanes::new(&layout, &keys)).transpose()?,
+                tiles: tiled.then(|| Tiles::new(&layout, &keys)).transpose()?,
                 keys: keys.clone(),
                 layout: Arc::clone(&layout),
                 columns: rows.fields().len(),
@@ -102,7 +123,10 @@ struct Aggregate {
     time: EventTime,
     clock: WatermarkClock,
     waiting: Waiting,
-    lanes: Lanes,
+    /// Where windows are made of rows.
+    lanes: Option<Lanes>,
+    /// Where windows are made of tiles.
+    tiles: Option<Tiles>,
     keys: KeyColumns,
     layout: Arc<Layout>,
     /// Number of columns of the input.
@@ -124,10 +148,27 @@ impl Aggregate {
         Ok(())
     }
 
+    /// An empty column of a feature.
+    fn column(&self, feature: &Feature) -> Column {
+        let argument = feature.arguments.first();
+        let cells = argument.and_then(|a| self.layout.shape.arguments.get(*a)).copied();
+        let cells = Column::cells_for(feature.field.data_type(), cells);
+        Column::new(&feature.field, cells, feature.on_empty)
+    }
+
     fn emit(&mut self, rows: &RecordBatch, times: &[i64], out: &mut Output) -> Result<()> {
         let (columns, arguments) = rows.columns().split_at(self.columns);
         let mut columns: Vec<ArrayRef> = columns.to_vec();
-        columns.extend(self.lanes.pass(rows, arguments, times, out)?);
+        let features = &self.layout.features;
+        let mut answers: Vec<Column> = features.iter().map(|f| self.column(f)).collect();
+        if let Some(lanes) = &mut self.lanes {
+            lanes.pass(rows, arguments, times, (&mut answers, out))?;
+        }
+        if let Some(tiles) = &mut self.tiles {
+            tiles.pass(rows, arguments, times, (&mut answers, out))?;
+        }
+        let answers = answers.into_iter().map(Column::finish);
+        columns.extend(answers.collect::<Result<Vec<_>>>()?);
         let records = RecordBatch::try_new(Arc::clone(&self.output), columns)?;
         out.emit(Batch::new(records, self.clock.readings(out.now())));
         Ok(())
@@ -160,11 +201,16 @@ impl Operator for Aggregate {
         while let Some((rows, times)) = self.waiting.take(watermark.0)? {
             self.emit(&rows, &times, out)?;
         }
-        self.lanes.forget(watermark.0)
+        if let Some(lanes) = &mut self.lanes {
+            lanes.forget(watermark.0)?;
+        }
+        self.tiles.as_mut().map_or(Ok(()), |tiles| tiles.forget(watermark.0))
     }
 
     fn tables(&self) -> Vec<TableSpec> {
-        vec![self.waiting.table.spec(), self.lanes.spec()]
+        let lanes = self.lanes.iter().map(Lanes::spec);
+        let tiles = self.tiles.iter().map(Tiles::spec);
+        [self.waiting.table.spec()].into_iter().chain(lanes).chain(tiles).collect()
     }
 
     fn layout(&self) -> String {
@@ -173,19 +219,23 @@ impl Operator for Aggregate {
 
     fn seal(&mut self) -> Result<Vec<TableDelta>> {
         self.settle()?;
-        Ok(self.waiting.table.seal()?.into_iter().chain(self.lanes.seal()?).collect())
+        let waiting = self.waiting.table.seal()?;
+        let lanes = self.lanes.as_mut().map(Lanes::seal).transpose()?.flatten();
+        let tiles = self.tiles.as_mut().map(Tiles::seal).transpose()?.flatten();
+        Ok(waiting.into_iter().chain(lanes).chain(tiles).collect())
     }
 
     fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        if self.waiting.table.name() == delta.table {
-            self.waiting.table.restore(delta)
-        } else {
-            self.lanes.restore(delta)
+        match (delta.table, &mut self.lanes, &mut self.tiles) {
+            (lanes::TABLE, Some(lanes), _) => lanes.restore(delta),
+            (tiles::TABLE, _, Some(tiles)) => tiles.restore(delta),
+            _ => self.waiting.table.restore(delta),
         }
     }
 
     fn state_bytes(&self) -> usize {
-        self.waiting.bytes() + self.lanes.bytes()
+        let lanes = self.lanes.as_ref().map_or(0, Lanes::bytes);
+        self.waiting.bytes() + lanes + self.tiles.as_ref().map_or(0, Tiles::bytes)
     }
 
     fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
@@ -200,3 +250,5 @@ impl Operator for Aggregate {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tile_tests;

@@ -232,10 +232,7 @@ impl RowTable {
 
     /// Takes a delta; [`RowTable::settle`] makes rows of all.
     pub(crate) fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        if delta.rows.schema().fields() != self.schema.fields() {
-            let message = format!("restore the table `{}`: its columns are others", self.name);
-            return Err(Error::state("SW3311", message));
-        }
+        check_columns(self.name, &self.schema, delta)?;
         let schema = &self.schema;
         self.restoring.get_or_insert_with(|| Restoring::new(schema)).push(delta)
     }
@@ -325,6 +322,18 @@ pub(crate) fn spill_tables<'t>(
         table.spill(usize::try_from(share).unwrap_or(usize::MAX), room)?;
     }
     Ok(())
+}
+
+/// Sees to it that what is restored has the columns of its table.
+///
+/// # Errors
+/// `State` (`SW3311`) where it has others.
+pub(crate) fn check_columns(table: &str, schema: &SchemaRef, delta: &TableDelta) -> Result<()> {
+    if delta.rows.schema().fields() == schema.fields() {
+        return Ok(());
+    }
+    let message = format!("restore the table `{table}`: its columns are others");
+    Err(Error::state("SW3311", message))
 }
 
 /// Key columns and numbers of rows that begin with them.

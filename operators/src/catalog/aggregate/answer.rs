@@ -1,14 +1,18 @@
 //! Features read from what is kept of a key's rows.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::bag::{Counts, Sorted};
 use super::call::Function;
+use super::heavy::HeavySpec;
 use super::held::Known;
 use super::lane::{Bag, Lane};
 use super::layout::Feature;
+use super::partial::Place;
 use super::shape::{Cells, Row, Shape};
 use super::texts::Texts;
+use super::tile_answer::Asking;
 
 /// A feature's value.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,14 +25,29 @@ pub(super) enum Answer {
     /// A cell of an argument.
     Cell(u64),
     Cells(Vec<u64>),
+    Text(Arc<str>),
+    Texts(Vec<Arc<str>>),
+    Bytes(Vec<u8>),
+    Map(Vec<(Arc<str>, Self)>),
+}
+
+impl Answer {
+    /// Whether a sum in it did not fit.
+    pub(super) fn breaks_rule(&self) -> bool {
+        match self {
+            Self::TooLarge => true,
+            Self::Map(entries) => entries.iter().any(|(_, value)| value.breaks_rule()),
+            _ => false,
+        }
+    }
 }
 
 /// Makes a double an answer. What is no finite number is null.
-fn float(value: Option<f64>) -> Answer {
+pub(super) fn float(value: Option<f64>) -> Answer {
     value.filter(|v| v.is_finite()).map_or(Answer::Null, Answer::Float)
 }
 
-fn cell(value: Option<u64>) -> Answer {
+pub(super) fn cell(value: Option<u64>) -> Answer {
     value.map_or(Answer::Null, Answer::Cell)
 }
 
@@ -48,6 +67,9 @@ impl Reading<'_> {
     pub(super) fn answer(&self, feature: &Feature, asked: Option<usize>) -> Answer {
         use Function as F;
         let argument = feature.arguments.first().copied();
+        if let Some(spec) = &feature.heavy {
+            return self.of_sketch(feature, spec);
+        }
         let known = asked.and_then(|asked| self.known.get(asked).copied().flatten());
         match (feature.function, known) {
             (F::Count, None) | (F::SinceLast, _) => self.of_rows(feature),
@@ -61,6 +83,16 @@ impl Reading<'_> {
                 }
             }
         }
+    }
+
+    /// What a sketch of the rows in the window says.
+    fn of_sketch(&self, feature: &Feature, spec: &HeavySpec) -> Answer {
+        let mut known = spec.empty();
+        for row in self.lane.window(feature.window) {
+            self.lane.with_row(row, |row| spec.add(&mut known, row, self.texts));
+        }
+        let arguments = &self.shape.arguments;
+        Asking { arguments, row: self.row }.of_heavy(feature, &known)
     }
 
     fn cells(&self, argument: usize) -> Cells {
@@ -83,43 +115,16 @@ impl Reading<'_> {
     }
 
     fn of_track(&self, function: Function, known: Known, argument: Option<usize>) -> Answer {
-        use Function as F;
-        let current = || {
-            let argument = argument?;
-            Some(self.cells(argument).number(self.row.cell(argument)?))
+        let value = |place: Option<Place>| {
+            cell(place.zip(argument).and_then(|(place, a)| self.lane.cell(a, place.row)))
         };
         match (function, known) {
-            (F::Count, Known::Integers(all)) => count(all.n),
-            (F::Count, Known::Floats(all)) => count(all.n),
-            (F::Sum, Known::Integers(all)) if all.n > 0 => {
-                i64::try_from(all.sum).map_or(Answer::TooLarge, Answer::Integer)
-            }
-            (F::Sum, Known::Floats(all)) if all.n > 0 => float(Some(all.sum())),
-            #[expect(clippy::cast_precision_loss, reason = "a mean is a double")]
-            (F::Mean, Known::Integers(all)) if all.n > 0 => {
-                float(Some(all.sum as f64 / all.n as f64))
-            }
-            #[expect(clippy::cast_precision_loss, reason = "a mean is a double")]
-            (F::Mean, Known::Floats(all)) if all.n > 0 => float(Some(all.sum() / all.n as f64)),
-            (F::Variance(ddof), Known::Spread(all)) => float(all.variance(ddof)),
-            (F::Deviation(ddof), Known::Spread(all)) => float(all.variance(ddof).map(f64::sqrt)),
-            (F::ZScore, Known::Spread(all)) => {
-                let deviation = all.variance(1.0).map(f64::sqrt).filter(|sd| *sd > 0.0);
-                let score = deviation.zip(current()).map(|(sd, value)| (value - all.mean) / sd);
-                float(score)
-            }
-            (F::Skew, Known::Moments(all)) => float(all.skew()),
-            (F::Kurtosis, Known::Moments(all)) => float(all.kurtosis()),
-            (F::Min | F::ArgMin, Known::Extremes(all)) => {
-                cell(all.least.zip(argument).and_then(|(p, a)| self.lane.cell(a, p.row)))
-            }
-            (F::Max | F::ArgMax, Known::Extremes(all)) => {
-                cell(all.greatest.zip(argument).and_then(|(p, a)| self.lane.cell(a, p.row)))
-            }
-            (F::Correlation, Known::Pairs(all)) => float(all.correlation()),
-            (F::Covariance, Known::Pairs(all)) => float(all.covariance()),
-            (F::Slope, Known::Pairs(all)) => float(all.slope()),
-            _ => Answer::Null,
+            (Function::Min | Function::ArgMin, Known::Extremes(all)) => value(all.least),
+            (Function::Max | Function::ArgMax, Known::Extremes(all)) => value(all.greatest),
+            _ => of_known(function, known, self.row.time, || {
+                let argument = argument?;
+                Some(self.cells(argument).number(self.row.cell(argument)?))
+            }),
         }
     }
 
@@ -127,6 +132,11 @@ impl Reading<'_> {
         match function {
             Function::Distinct => count(counts.distinct() as u64),
             Function::Entropy => float(counts.entropy()),
+            #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
+            Function::DistinctRatio => {
+                let rows = counts.rows();
+                float((rows > 0).then(|| counts.distinct() as f64 / rows as f64))
+            }
             _ => {
                 let cells = self.cells(argument);
                 let text = |cell: u64| self.texts.get(u32::try_from(cell).ok()?);
@@ -182,7 +192,7 @@ impl Reading<'_> {
     }
 }
 
-fn count(n: u64) -> Answer {
+pub(super) fn count(n: u64) -> Answer {
     Answer::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
@@ -194,12 +204,53 @@ fn count(n: u64) -> Answer {
     clippy::cast_sign_loss,
     reason = "a place in a list"
 )]
-fn quantile(count: usize, q: f64, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+pub(super) fn quantile(count: usize, q: f64, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
     let place = q * count.checked_sub(1)? as f64;
     let (below, part) = (place.floor() as usize, place.fract());
     let low = value(below)?;
     match value(below + 1).filter(|_| part > 0.0) {
         Some(high) => Some(low + (high - low) * part),
         None => Some(low),
+    }
+}
+
+/// What a partial aggregate says as of `now`; `current` is the row's own value.
+#[expect(clippy::cast_precision_loss, reason = "a mean is a double")]
+pub(super) fn of_known(
+    function: Function,
+    known: Known,
+    now: i64,
+    current: impl Fn() -> Option<f64>,
+) -> Answer {
+    use Function as F;
+    match (function, known) {
+        (F::Count, Known::Integers(all)) => count(all.n),
+        (F::Count, Known::Floats(all)) => count(all.n),
+        (F::Sum, Known::Integers(all)) if all.n > 0 => {
+            i64::try_from(all.sum).map_or(Answer::TooLarge, Answer::Integer)
+        }
+        (F::Sum, Known::Floats(all)) if all.n > 0 => float(Some(all.sum())),
+        (F::Mean, Known::Integers(all)) if all.n > 0 => float(Some(all.sum as f64 / all.n as f64)),
+        (F::Mean, Known::Floats(all)) if all.n > 0 => float(Some(all.sum() / all.n as f64)),
+        (F::Variance(ddof), Known::Spread(all)) => float(all.variance(ddof)),
+        (F::Deviation(ddof), Known::Spread(all)) => float(all.variance(ddof).map(f64::sqrt)),
+        (F::ZScore, Known::Spread(all)) => {
+            let deviation = all.variance(1.0).map(f64::sqrt).filter(|sd| *sd > 0.0);
+            float(deviation.zip(current()).map(|(sd, value)| (value - all.mean) / sd))
+        }
+        (F::Skew, Known::Moments(all)) => float(all.skew()),
+        (F::Kurtosis, Known::Moments(all)) => float(all.kurtosis()),
+        (F::Correlation, Known::Pairs(all)) => float(all.correlation()),
+        (F::Covariance, Known::Pairs(all)) => float(all.covariance()),
+        (F::Slope, Known::Pairs(all)) => float(all.slope()),
+        (F::DecayedCount(_), Known::Decayed(all)) => {
+            float(Some(all.at(now).map_or(0.0, |(weight, _)| weight)))
+        }
+        (F::DecayedSum(_), Known::Decayed(all)) => float(all.at(now).map(|(_, sum)| sum)),
+        (F::DecayedMean(_), Known::Decayed(all)) => float(all.mean()),
+        (F::Ewma(_), Known::Smoothed(all)) => float(all.mean()),
+        (F::EwVar(_), Known::Smoothed(all)) => float(all.variance()),
+        (F::Drawdown, Known::Fall(all)) => float(all.deepest()),
+        _ => Answer::Null,
     }
 }

@@ -37,21 +37,30 @@ impl Counts {
 
     /// Shannon's entropy of the values in nats; `None` without values.
     pub(super) fn entropy(&self) -> Option<f64> {
-        let mut counts: Vec<u32> = self.counts.values().copied().collect();
-        // Doubles add up to the same only in the same order.
-        counts.sort_unstable();
-        #[expect(clippy::cast_precision_loss, reason = "rows in memory are fewer than 2^52")]
-        let n = self.rows as f64;
-        let parts = counts.iter().map(|count| {
-            let share = f64::from(*count) / n;
-            share * share.ln()
-        });
-        (!counts.is_empty()).then(|| -parts.sum::<f64>() + 0.0)
+        entropy(self.counts.values().map(|count| u64::from(*count)).collect())
+    }
+
+    /// Number of values.
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.counts.capacity() * 17
     }
+}
+
+/// Shannon's entropy in nats of values that are there so often; `None` without values.
+#[expect(clippy::cast_precision_loss, reason = "rows in memory are fewer than 2^52")]
+pub(super) fn entropy(mut counts: Vec<u64>) -> Option<f64> {
+    // Doubles add up to the same only in the same order.
+    counts.sort_unstable();
+    let n = counts.iter().sum::<u64>() as f64;
+    let parts = counts.iter().map(|count| {
+        let share = *count as f64 / n;
+        share * share.ln()
+    });
+    (!counts.is_empty()).then(|| -parts.sum::<f64>() + 0.0)
 }
 
 /// All values in their order.

@@ -6,6 +6,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 use swiftwater_engine::{Error, Result};
 
+use super::weights;
 use crate::expression::{fault, item};
 
 /// What is computed of the rows in a window.
@@ -40,6 +41,22 @@ pub(super) enum Function {
     Covariance,
     Slope,
     SinceLast,
+    /// Half-life in microseconds.
+    DecayedSum(f64),
+    DecayedMean(f64),
+    DecayedCount(f64),
+    /// Weight of a new value.
+    Ewma(f64),
+    EwVar(f64),
+    Drawdown,
+    DistinctRatio,
+    ApproxDistinct,
+    HllSketch,
+    ApproxQuantile(f64),
+    Histogram,
+    CountBy,
+    SumBy,
+    MeanBy,
 }
 
 /// A feature's call: function, the texts of its arguments, and its filter.
@@ -49,10 +66,12 @@ pub(super) struct Call {
     /// No argument for `count(*)`.
     pub(super) arguments: Vec<String>,
     pub(super) filter: Option<String>,
+    /// Of a histogram.
+    pub(super) edges: Vec<f64>,
 }
 
 /// Names with the number of their arguments and what else stands in the parentheses.
-const KNOWN: [(&str, &str); 32] = [
+const KNOWN: &[(&str, &str)] = &[
     ("count", "count(*) or count(column)"),
     ("sum", "sum(column)"),
     ("mean", "mean(column)"),
@@ -85,6 +104,20 @@ const KNOWN: [(&str, &str); 32] = [
     ("slope", "slope(column), per second"),
     ("seconds_since_last", "seconds_since_last()"),
     ("var_pop", "var_pop(column)"),
+    ("decayed_sum", "decayed_sum(column, '1h')"),
+    ("decayed_mean", "decayed_mean(column, '1h')"),
+    ("decayed_count", "decayed_count(column, '1h')"),
+    ("ewma", "ewma(column, 0.3)"),
+    ("ewvar", "ewvar(column, 0.3)"),
+    ("drawdown", "drawdown(column)"),
+    ("distinct_ratio", "distinct_ratio(column)"),
+    ("approx_distinct", "approx_distinct(column)"),
+    ("hll_sketch", "hll_sketch(column)"),
+    ("approx_quantile", "approx_quantile(column, 0.9)"),
+    ("histogram", "histogram(column, [0, 10, 100])"),
+    ("count_by", "count_by(category)"),
+    ("sum_by", "sum_by(column, category)"),
+    ("mean_by", "mean_by(column, category)"),
 ];
 
 /// Most values of a list.
@@ -113,7 +146,11 @@ impl Call {
             return Err(misused(&name, text));
         }
         let filter = ast.filter.map(|filter| filter.to_string());
-        Ok(Self { function, arguments: columns, filter })
+        let edges = match function {
+            Function::Histogram => weights::edges(&arguments, text)?,
+            _ => Vec::new(),
+        };
+        Ok(Self { function, arguments: columns, filter, edges })
     }
 }
 
@@ -150,12 +187,16 @@ fn function(name: &str, distinct: bool, given: &[Expr], text: &str) -> Result<(F
     };
     let most = match name {
         "argmin" | "argmax" | "corr" | "covar" | "first_k" | "last_k" | "top_k" | "bottom_k"
-        | "quantile" | "var" | "std" => 2,
+        | "quantile" | "var" | "std" | "decayed_sum" | "decayed_mean" | "decayed_count"
+        | "ewma" | "ewvar" | "approx_quantile" | "histogram" | "sum_by" | "mean_by" => 2,
         "seconds_since_last" => 0,
         _ => 1,
     };
     if given.len() > most || (distinct && name != "count") {
         return Err(misused());
+    }
+    if let Some(found) = weights::function(name, given, text)? {
+        return Ok(found);
     }
     Ok(match name {
         "count" if distinct => (Function::Distinct, 1),
@@ -196,7 +237,7 @@ fn function(name: &str, distinct: bool, given: &[Expr], text: &str) -> Result<(F
     })
 }
 
-fn number(expression: &Expr) -> Option<f64> {
+pub(super) fn number(expression: &Expr) -> Option<f64> {
     match expression {
         Expr::Value(value) => match &value.value {
             Value::Number(text, _) => text.parse().ok(),

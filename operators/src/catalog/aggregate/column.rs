@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, StringBuilder};
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Float64Array, Int64Array, ListArray, MapArray, StringBuilder,
+    StructArray,
+};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
@@ -24,6 +27,8 @@ enum Values {
     Floats(Vec<Option<f64>>),
     Texts(StringBuilder),
     Lists { ends: Vec<usize>, items: Box<Self> },
+    Maps { ends: Vec<usize>, names: StringBuilder, values: Box<Self> },
+    Bytes(BinaryBuilder),
 }
 
 impl Values {
@@ -43,7 +48,43 @@ impl Values {
                 let id = cell.and_then(|cell| u32::try_from(cell).ok());
                 values.append_option(id.and_then(|id| texts.get(id)));
             }
-            Self::Lists { .. } => {}
+            Self::Lists { .. } | Self::Maps { .. } | Self::Bytes(_) => {}
+        }
+    }
+
+    fn push(&mut self, answer: Answer, texts: &Texts, on_empty: Option<f64>) {
+        match (self, answer) {
+            (Self::Lists { ends, items }, answer) => {
+                match answer {
+                    Answer::Cells(cells) => {
+                        cells.into_iter().for_each(|cell| items.push_cell(Some(cell), texts));
+                    }
+                    Answer::Texts(all) => {
+                        all.into_iter().for_each(|text| items.push(Answer::Text(text), texts, None))
+                    }
+                    _ => {}
+                }
+                ends.push(items.len());
+            }
+            (Self::Maps { ends, names, values }, answer) => {
+                if let Answer::Map(entries) = answer {
+                    for (name, value) in entries {
+                        names.append_value(&name);
+                        values.push(value, texts, None);
+                    }
+                }
+                ends.push(values.len());
+            }
+            (Self::Bytes(values), Answer::Bytes(bytes)) => values.append_value(bytes),
+            (Self::Bytes(values), _) => values.append_null(),
+            (Self::Texts(values), Answer::Text(text)) => values.append_value(text),
+            (values, Answer::Cell(cell)) => values.push_cell(Some(cell), texts),
+            (Self::Integers(values), Answer::Integer(value)) => values.push(Some(value)),
+            (Self::Floats(values), Answer::Float(value)) => values.push(Some(value)),
+            (Self::Floats(values), _) => values.push(on_empty),
+            #[expect(clippy::cast_possible_truncation, reason = "whole by `check`")]
+            (Self::Integers(values), _) => values.push(on_empty.map(|v| v as i64)),
+            (values @ Self::Texts(_), _) => values.push_cell(None, texts),
         }
     }
 
@@ -53,7 +94,8 @@ impl Values {
             Self::Integers(values) => values.len(),
             Self::Floats(values) => values.len(),
             Self::Texts(values) => values.len(),
-            Self::Lists { ends, .. } => ends.len(),
+            Self::Lists { ends, .. } | Self::Maps { ends, .. } => ends.len(),
+            Self::Bytes(values) => values.len(),
         }
     }
 
@@ -64,12 +106,21 @@ impl Values {
             Self::Texts(mut values) => Arc::new(values.finish()),
             Self::Lists { ends, items } => {
                 let DataType::List(item) = data_type else { return items.finish(data_type) };
-                let starts = [0].into_iter().chain(ends.iter().copied());
-                let lengths = starts.zip(&ends).map(|(start, end)| end - start);
-                let offsets = OffsetBuffer::from_lengths(lengths);
                 let items = items.finish(item.data_type())?;
-                Arc::new(ListArray::try_new(Arc::clone(item), offsets, items, None)?)
+                Arc::new(ListArray::try_new(Arc::clone(item), offsets(&ends), items, None)?)
             }
+            Self::Maps { ends, mut names, values } => {
+                let DataType::Map(entry, _) = data_type else { return values.finish(data_type) };
+                let DataType::Struct(fields) = entry.data_type() else {
+                    return values.finish(data_type);
+                };
+                let of = fields.last().map_or(&DataType::Int64, |field| field.data_type());
+                let columns: Vec<ArrayRef> = vec![Arc::new(names.finish()), values.finish(of)?];
+                let entries = StructArray::try_new(fields.clone(), columns, None)?;
+                let ends = offsets(&ends);
+                Arc::new(MapArray::try_new(Arc::clone(entry), ends, entries, None, false)?)
+            }
+            Self::Bytes(mut values) => Arc::new(values.finish()),
         };
         Ok(match data_type {
             DataType::Date32 => cast(&cast(&values, &DataType::Int32)?, data_type)?,
@@ -79,6 +130,12 @@ impl Values {
     }
 }
 
+/// Where lists begin and end that end at these places.
+fn offsets(ends: &[usize]) -> OffsetBuffer<i32> {
+    let starts = [0].into_iter().chain(ends.iter().copied());
+    OffsetBuffer::from_lengths(starts.zip(ends).map(|(start, end)| end - start))
+}
+
 impl Column {
     /// A column for a feature over values that are held as `cells`.
     pub(super) fn new(field: &Field, cells: Cells, on_empty: Option<f64>) -> Self {
@@ -86,6 +143,12 @@ impl Column {
             DataType::List(_) => {
                 Values::Lists { ends: Vec::new(), items: Box::new(Values::of(cells)) }
             }
+            DataType::Map(..) => Values::Maps {
+                ends: Vec::new(),
+                names: StringBuilder::new(),
+                values: Box::new(Values::of(cells)),
+            },
+            DataType::Binary => Values::Bytes(BinaryBuilder::new()),
             _ => Values::of(cells),
         };
         Self { values, data_type: field.data_type().clone(), on_empty }
@@ -93,21 +156,7 @@ impl Column {
 
     /// Adds the value of the next row.
     pub(super) fn push(&mut self, answer: Answer, texts: &Texts) {
-        let on_empty = self.on_empty;
-        match (&mut self.values, answer) {
-            (Values::Lists { ends, items }, Answer::Cells(cells)) => {
-                cells.into_iter().for_each(|cell| items.push_cell(Some(cell), texts));
-                ends.push(items.len());
-            }
-            (Values::Lists { ends, items }, _) => ends.push(items.len()),
-            (values, Answer::Cell(cell)) => values.push_cell(Some(cell), texts),
-            (Values::Integers(values), Answer::Integer(value)) => values.push(Some(value)),
-            (Values::Floats(values), Answer::Float(value)) => values.push(Some(value)),
-            (Values::Floats(values), _) => values.push(on_empty),
-            #[expect(clippy::cast_possible_truncation, reason = "whole by `check`")]
-            (Values::Integers(values), _) => values.push(on_empty.map(|v| v as i64)),
-            (values @ Values::Texts(_), _) => values.push_cell(None, texts),
-        }
+        self.values.push(answer, texts, self.on_empty);
     }
 
     /// The column as an array.
@@ -120,6 +169,13 @@ impl Column {
         match data_type {
             DataType::Float64 => Cells::Float,
             DataType::Int64 => Cells::Integer,
+            DataType::List(item) => Self::cells_for(item.data_type(), argument),
+            DataType::Map(entry, _) => match entry.data_type() {
+                DataType::Struct(fields) => fields
+                    .last()
+                    .map_or(Cells::Integer, |field| Self::cells_for(field.data_type(), argument)),
+                _ => Cells::Integer,
+            },
             _ => argument.unwrap_or(Cells::Integer),
         }
     }

@@ -3,6 +3,7 @@
 use super::partial::{Extremes, Floats, Integers, Moments, Pairs, Partial, Spread};
 use super::ring::Ring;
 use super::shape::{Cells, Row, Shape, Track};
+use super::weighted::{Decayed, Fall, Smoothed};
 use crate::catalog::aggregate::blocks::Blocks;
 
 /// Rows by number, in the order of event time.
@@ -32,6 +33,15 @@ impl Held {
     pub(super) fn cell(&self, argument: usize, row: u64) -> Option<u64> {
         let present = self.present.get(row)? >> argument & 1 == 1;
         if present { self.columns.get(argument)?.get(row) } else { None }
+    }
+
+    /// Calls with a whole row.
+    pub(super) fn with_row(&self, row: u64, call: impl FnOnce(Row<'_>)) {
+        let cells: Vec<u64> =
+            self.columns.iter().map(|column| column.get(row).unwrap_or(0)).collect();
+        if let (Some(time), Some(present)) = (self.times.get(row), self.present.get(row)) {
+            call(Row { time, cells: &cells, present });
+        }
     }
 
     pub(super) fn forget_below(&mut self, row: u64) {
@@ -101,6 +111,9 @@ pub(super) enum Tracked {
     Moments(usize, Cells, Blocks<Moments>),
     Extremes(usize, Cells, Blocks<Extremes>),
     Pairs(PairedAxes, Blocks<Pairs>),
+    Decayed(usize, Cells, f64, Blocks<Decayed>),
+    Smoothed(usize, Cells, f64, Blocks<Smoothed>),
+    Fall(usize, Cells, Blocks<Fall>),
 }
 
 /// The two axes of a track.
@@ -116,6 +129,12 @@ pub(super) enum Known {
     Moments(Moments),
     Extremes(Extremes),
     Pairs(Pairs),
+    Decayed(Decayed),
+    Smoothed(Smoothed),
+    Fall(Fall),
+    /// Time of the newest row.
+    Newest(Option<i64>),
+    Cell(Option<u64>),
 }
 
 impl Tracked {
@@ -130,6 +149,9 @@ impl Tracked {
             Track::Extremes(a) => Self::Extremes(a, cells(a), Blocks::default()),
             Track::Pairs(a, b) => Self::Pairs(PairedAxes(values(a), values(b)), Blocks::default()),
             Track::Trend(a) => Self::Pairs(PairedAxes(Axis::Seconds, values(a)), Blocks::default()),
+            Track::Decayed(a, h) => Self::Decayed(a, cells(a), h, Blocks::default()),
+            Track::Smoothed(a, alpha) => Self::Smoothed(a, cells(a), alpha, Blocks::default()),
+            Track::Fall(a) => Self::Fall(a, cells(a), Blocks::default()),
         }
     }
 
@@ -142,6 +164,13 @@ impl Tracked {
             Self::Moments(a, cells, blocks) => blocks.grow(from, next, moments(held, *a, *cells)),
             Self::Extremes(a, cells, blocks) => blocks.grow(from, next, extremes(held, *a, *cells)),
             Self::Pairs(axes, blocks) => blocks.grow(from, next, pairs(held, *axes)),
+            Self::Decayed(a, cells, half_life, blocks) => {
+                blocks.grow(from, next, decayed(held, *a, *cells, *half_life));
+            }
+            Self::Smoothed(a, cells, alpha, blocks) => {
+                blocks.grow(from, next, smoothed(held, *a, *cells, *alpha));
+            }
+            Self::Fall(a, cells, blocks) => blocks.grow(from, next, fall(held, *a, *cells)),
         }
     }
 
@@ -160,6 +189,15 @@ impl Tracked {
                 Known::Extremes(blocks.over(from, to, extremes(held, *a, *cells)))
             }
             Self::Pairs(axes, blocks) => Known::Pairs(blocks.over(from, to, pairs(held, *axes))),
+            Self::Decayed(a, cells, half_life, blocks) => {
+                Known::Decayed(blocks.over(from, to, decayed(held, *a, *cells, *half_life)))
+            }
+            Self::Smoothed(a, cells, alpha, blocks) => {
+                Known::Smoothed(blocks.over(from, to, smoothed(held, *a, *cells, *alpha)))
+            }
+            Self::Fall(a, cells, blocks) => {
+                Known::Fall(blocks.over(from, to, fall(held, *a, *cells)))
+            }
         }
     }
 
@@ -171,6 +209,9 @@ impl Tracked {
             Self::Moments(_, _, blocks) => blocks.forget_below(row),
             Self::Extremes(_, _, blocks) => blocks.forget_below(row),
             Self::Pairs(_, blocks) => blocks.forget_below(row),
+            Self::Decayed(_, _, _, blocks) => blocks.forget_below(row),
+            Self::Smoothed(_, _, _, blocks) => blocks.forget_below(row),
+            Self::Fall(_, _, blocks) => blocks.forget_below(row),
         }
     }
 
@@ -183,6 +224,9 @@ impl Tracked {
                 Self::Moments(_, _, blocks) => blocks.bytes(),
                 Self::Extremes(_, _, blocks) => blocks.bytes(),
                 Self::Pairs(_, blocks) => blocks.bytes(),
+                Self::Decayed(_, _, _, blocks) => blocks.bytes(),
+                Self::Smoothed(_, _, _, blocks) => blocks.bytes(),
+                Self::Fall(_, _, blocks) => blocks.bytes(),
             }
     }
 }
@@ -205,6 +249,21 @@ fn moments(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Moments 
 
 fn extremes(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Extremes {
     move |from, to| held.fold(a, (from, to), |cell, row| Extremes::of(cells.rank(cell), row))
+}
+
+fn decayed(held: &Held, a: usize, cells: Cells, half_life: f64) -> impl Fn(u64, u64) -> Decayed {
+    let time = |row| held.times.get(row).unwrap_or(0);
+    move |from, to| {
+        held.fold(a, (from, to), |cell, row| Decayed::of(cells.number(cell), time(row), half_life))
+    }
+}
+
+fn smoothed(held: &Held, a: usize, cells: Cells, alpha: f64) -> impl Fn(u64, u64) -> Smoothed {
+    move |from, to| held.fold(a, (from, to), |cell, _| Smoothed::of(cells.number(cell), alpha))
+}
+
+fn fall(held: &Held, a: usize, cells: Cells) -> impl Fn(u64, u64) -> Fall {
+    move |from, to| held.fold(a, (from, to), |cell, _| Fall::of(cells.number(cell)))
 }
 
 fn pairs(held: &Held, axes: PairedAxes) -> impl Fn(u64, u64) -> Pairs {

@@ -2,13 +2,29 @@
 
 use super::bag::{Counts, Sorted};
 use super::held::{Held, Known, Tracked};
-use super::shape::{Reach, Row, Shape};
+use super::shape::{Cells, Reach, Row, Shape};
 
 /// Values of a window that are kept one by one.
 #[derive(Debug, Clone)]
 pub(super) enum Bag {
     Counts(Counts),
     Sorted(Sorted),
+}
+
+impl Bag {
+    fn add(&mut self, cell: u64, cells: Cells) {
+        match self {
+            Self::Counts(counts) => counts.add(cell),
+            Self::Sorted(sorted) => sorted.add(cells.rank(cell)),
+        }
+    }
+
+    fn remove(&mut self, cell: u64, cells: Cells) {
+        match self {
+            Self::Counts(counts) => counts.remove(cell),
+            Self::Sorted(sorted) => sorted.remove(cells.rank(cell)),
+        }
+    }
 }
 
 /// The rows of one key and what is kept of them.
@@ -89,24 +105,12 @@ impl Lane {
         for (window, reach) in shape.windows.iter().enumerate() {
             let Some(old) = self.lows.get(window).copied() else { continue };
             let low = self.low(shape, *reach, (old, now));
-            for (bag, spec) in self.bags.iter_mut().zip(&shape.bags) {
-                if spec.window == window {
-                    let cells = shape.arguments.get(spec.argument).copied();
-                    let Some(cells) = cells else { continue };
-                    let value = |row| self.held.cell(spec.argument, row);
-                    for cell in (old..low.min(old_high)).filter_map(value) {
-                        match bag {
-                            Bag::Counts(counts) => counts.remove(cell),
-                            Bag::Sorted(sorted) => sorted.remove(cells.rank(cell)),
-                        }
-                    }
-                    for cell in (old_high.max(low)..high).filter_map(value) {
-                        match bag {
-                            Bag::Counts(counts) => counts.add(cell),
-                            Bag::Sorted(sorted) => sorted.add(cells.rank(cell)),
-                        }
-                    }
-                }
+            let specs = self.bags.iter_mut().zip(&shape.bags);
+            for (bag, spec) in specs.filter(|(_, spec)| spec.window == window) {
+                let Some(cells) = shape.arguments.get(spec.argument) else { continue };
+                let value = |row| self.held.cell(spec.argument, row);
+                (old..low.min(old_high)).filter_map(value).for_each(|v| bag.remove(v, *cells));
+                (old_high.max(low)..high).filter_map(value).for_each(|v| bag.add(v, *cells));
             }
             if let Some(held) = self.lows.get_mut(window) {
                 *held = low;
@@ -116,7 +120,7 @@ impl Lane {
 
     fn low(&self, shape: &Shape, reach: Reach, (old, now): (u64, i64)) -> u64 {
         let mut low = match reach {
-            Reach::Time(_) => old,
+            Reach::Time(_) | Reach::Tiles(_) => old,
             Reach::Rows(rows, _) => old.max(self.high.saturating_sub(rows)),
         };
         let times = &self.held.times;
@@ -146,6 +150,11 @@ impl Lane {
     /// The value of an argument in a row.
     pub(super) fn cell(&self, argument: usize, row: u64) -> Option<u64> {
         self.held.cell(argument, row)
+    }
+
+    /// Calls with a whole row.
+    pub(super) fn with_row(&self, row: u64, call: impl FnOnce(Row<'_>)) {
+        self.held.with_row(row, call);
     }
 
     pub(super) fn time(&self, row: u64) -> Option<i64> {

@@ -3,18 +3,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
-use swiftwater_engine::{Error, Merge, Output, Result, TableDelta, TableSpec};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use swiftwater_engine::{Merge, Output, Result, TableDelta, TableSpec};
 
-use super::answer::{Answer, Reading};
+use super::answer::Reading;
 use super::column::Column;
 use super::held::Known;
 use super::lane::Lane;
 use super::layout::Layout;
 use super::shape::{Cells, Row};
+use super::taken::Taken;
 use super::texts::Texts;
-use crate::keyed::{Agenda, KeyColumns, KeyIndex, Slot, identity};
+use crate::keyed::{Agenda, KeyColumns, KeyIndex, Slot, check_columns, identity};
 
 /// Name of the table that holds the rows.
 pub(super) const TABLE: &str = "rows";
@@ -40,21 +41,6 @@ pub(super) struct Lanes {
     expired_below: Option<i64>,
     schema: SchemaRef,
     pending: Vec<TableDelta>,
-}
-
-/// The arguments of several rows, row by row.
-struct Taken {
-    cells: Vec<u64>,
-    present: Vec<u64>,
-    width: usize,
-}
-
-impl Taken {
-    fn row(&self, row: usize, time: i64) -> Row<'_> {
-        let from = row * self.width;
-        let cells = self.cells.get(from..from + self.width).unwrap_or_default();
-        Row { time, cells, present: self.present.get(row).copied().unwrap_or(0) }
-    }
 }
 
 impl Lanes {
@@ -93,35 +79,24 @@ impl Lanes {
     }
 
     /// Rows in the order of event time; `arguments` are their values as the layout takes them.
-    /// Gives the columns of the features.
+    /// Their features are added to `columns`, one for each feature of the layout.
     pub(super) fn pass(
         &mut self,
         records: &RecordBatch,
         arguments: &[ArrayRef],
         times: &[i64],
-        out: &mut Output,
-    ) -> Result<Vec<ArrayRef>> {
+        (columns, out): (&mut [Column], &mut Output),
+    ) -> Result<()> {
         self.settle()?;
         let key = self.keys.of(records);
         let mut slots = std::mem::take(&mut self.slots);
         self.index.insert(&key, records.num_rows(), &mut slots)?;
         let taken = self.taken(arguments, records.num_rows());
-        let layout = Arc::clone(&self.layout);
-        let mut columns: Vec<Column> = layout
-            .features
-            .iter()
-            .map(|feature| {
-                let argument = feature.arguments.first();
-                let cells = argument.and_then(|a| layout.shape.arguments.get(*a)).copied();
-                let cells = Column::cells_for(feature.field.data_type(), cells);
-                Column::new(&feature.field, cells, feature.on_empty)
-            })
-            .collect();
         let mut numbers = Vec::with_capacity(slots.len());
         let mut known = Vec::with_capacity(self.questions.len());
         for (row, (slot, time)) in slots.iter().zip(times).enumerate() {
             let row = taken.row(row, *time);
-            numbers.push(self.one(*slot, row, &mut known, &mut columns, out).cast_signed());
+            numbers.push(self.one(*slot, row, &mut known, columns, out).cast_signed());
         }
         self.slots = slots;
         let mut table = key;
@@ -129,7 +104,7 @@ impl Lanes {
         table.push(Arc::new(Int64Array::from_iter_values(times.iter().copied())));
         table.extend(arguments.iter().cloned());
         self.fresh.push(RecordBatch::try_new(Arc::clone(&self.schema), table)?);
-        columns.into_iter().map(Column::finish).collect()
+        Ok(())
     }
 
     /// One row passes; gives its number.
@@ -155,8 +130,11 @@ impl Lanes {
         for ((feature, asked), (column, rule)) in
             layout.features.iter().zip(&self.asked).zip(columns.iter_mut().zip(&self.rules))
         {
+            if feature.tiled.is_some() {
+                continue;
+            }
             let answer = reading.answer(feature, *asked);
-            if answer == Answer::TooLarge {
+            if answer.breaks_rule() {
                 out.count_breaches(rule, 1);
             }
             column.push(answer, &self.texts);
@@ -212,25 +190,7 @@ impl Lanes {
 
     /// Values of rows as cells. Each row holds its texts until it is gone.
     fn taken(&mut self, arguments: &[ArrayRef], rows: usize) -> Taken {
-        let width = arguments.len();
-        let mut taken = Taken { cells: vec![0; rows * width], present: vec![0; rows], width };
-        for (number, (array, cells)) in
-            arguments.iter().zip(&self.layout.shape.arguments).enumerate()
-        {
-            let places = taken.cells.iter_mut().skip(number).step_by(width.max(1));
-            for (row, (place, present)) in places.zip(&mut taken.present).enumerate() {
-                if array.is_null(row) {
-                    continue;
-                }
-                *present |= 1 << number;
-                *place = match cells {
-                    Cells::Integer => array.as_primitive::<Int64Type>().value(row).cast_unsigned(),
-                    Cells::Float => array.as_primitive::<Float64Type>().value(row).to_bits(),
-                    Cells::Text => self.texts.take(array.as_string::<i32>().value(row)).into(),
-                };
-            }
-        }
-        taken
+        Taken::of(arguments, &self.layout.shape.arguments, rows, &mut self.texts)
     }
 
     pub(super) fn spec(&self) -> TableSpec {
@@ -257,10 +217,7 @@ impl Lanes {
     }
 
     pub(super) fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        if delta.rows.schema().fields() != self.schema.fields() {
-            let message = format!("restore the table `{TABLE}`: its columns are others");
-            return Err(Error::state("SW3311", message));
-        }
+        check_columns(TABLE, &self.schema, delta)?;
         self.pending.push(delta.clone());
         Ok(())
     }
@@ -288,7 +245,7 @@ impl Lanes {
             let Some(taken) = parts.get(part) else { continue };
             let row = taken.row(row, time);
             if expired.is_some_and(|expired| time < expired) {
-                release_row(&mut self.texts, &self.layout.shape.arguments, row);
+                row.release(&mut self.texts, &self.layout.shape.arguments);
                 continue;
             }
             self.make_room(slot, time);
@@ -319,14 +276,6 @@ impl Lanes {
 fn release(texts: &mut Texts, arguments: &[Cells], lane: &Lane, rows: std::ops::Range<u64>) {
     for (argument, _) in arguments.iter().enumerate().filter(|(_, c)| **c == Cells::Text) {
         for cell in rows.clone().filter_map(|row| lane.cell(argument, row)) {
-            texts.release(u32::try_from(cell).unwrap_or(u32::MAX));
-        }
-    }
-}
-
-fn release_row(texts: &mut Texts, arguments: &[Cells], row: Row<'_>) {
-    for (argument, _) in arguments.iter().enumerate().filter(|(_, c)| **c == Cells::Text) {
-        if let Some(cell) = row.cell(argument) {
             texts.release(u32::try_from(cell).unwrap_or(u32::MAX));
         }
     }

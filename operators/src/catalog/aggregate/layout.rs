@@ -9,7 +9,10 @@ use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use swiftwater_engine::{Result, Timestamp, schema};
 
 use super::call::{Call, Function, wrong};
+use super::given::Given;
+use super::heavy::{HeavySpec, Source};
 use super::shape::{BagSpec, Cells, Reach, Shape, Track};
+use super::tile_plan::TilePlan;
 use crate::expression::{Expression, Predicate, Taken};
 
 /// Most values that are taken from a row: each has a bit.
@@ -40,6 +43,10 @@ pub(super) struct Feature {
     pub(super) field: FieldRef,
     /// Given instead of null.
     pub(super) on_empty: Option<f64>,
+    /// What is taken of all rows in a window of rows.
+    pub(super) heavy: Option<HeavySpec>,
+    /// Number of the question to tiles.
+    pub(super) tiled: Option<usize>,
 }
 
 /// All features of a node.
@@ -49,6 +56,7 @@ pub(super) struct Layout {
     pub(super) arguments: Vec<Argument>,
     pub(super) features: Vec<Feature>,
     pub(super) warnings: Vec<String>,
+    pub(super) tiles: TilePlan,
 }
 
 impl Argument {
@@ -124,6 +132,8 @@ pub(super) struct Wanted<'a> {
     pub(super) text: &'a str,
     pub(super) reach: Reach,
     pub(super) on_empty: Option<f64>,
+    /// Most categories of a map.
+    pub(super) most: usize,
 }
 
 impl Layout {
@@ -134,21 +144,17 @@ impl Layout {
     pub(super) fn add(&mut self, wanted: &Wanted<'_>, input: &SchemaRef) -> Result<()> {
         let call = Call::read(wanted.text)?;
         let arguments = self.arguments_of(&call, wanted.text, input)?;
-        let window = found(&mut self.shape.windows, wanted.reach);
         let first = arguments.first().copied();
         let cells = first.and_then(|a| self.arguments.get(a)).map(|a| (a.cells, a.of.clone()));
         let kind = cells.as_ref().map(|(cells, _)| *cells);
         let second = arguments.get(1).and_then(|a| self.arguments.get(*a)).map(|a| a.cells);
         let is_text = kind == Some(Cells::Text) && needs_number(call.function);
-        if is_text || second == Some(Cells::Text) {
+        check_category(call.function, kind, second, wanted.text)?;
+        let by_category = matches!(call.function, Function::SumBy | Function::MeanBy);
+        if is_text || (second == Some(Cells::Text) && !by_category) {
             let hint = "CAST text to a number, or count it";
             return Err(wrong(wanted.text, "text has no such value", hint));
         }
-        let track = self.track_of(call.function, &arguments);
-        let track = track.map(|track| found(&mut self.shape.tracks, track));
-        let bag = sorted(call.function).zip(first).map(|(sorted, argument)| {
-            found(&mut self.shape.bags, BagSpec { argument, window, sorted })
-        });
         let of = cells.map_or(DataType::Int64, |(_, of)| of);
         let (data_type, nullable) = result(call.function, &of);
         if wanted.on_empty.is_some() && !data_type.is_numeric() {
@@ -157,23 +163,55 @@ impl Layout {
             return Err(wrong(wanted.text, &what, "leave `on_empty` out: it is then null"));
         }
         let nullable = nullable && wanted.on_empty.is_none();
-        self.features.push(Feature {
+        let field = Arc::new(Field::new(&wanted.name, data_type, nullable));
+        let mut feature = Feature {
             name: wanted.name.clone(),
             function: call.function,
-            window,
+            window: 0,
             arguments,
-            track,
-            bag,
-            field: Arc::new(Field::new(&wanted.name, data_type, nullable)),
+            track: None,
+            bag: None,
+            field,
             on_empty: wanted.on_empty,
-        });
+            heavy: None,
+            tiled: None,
+        };
+        self.place(&mut feature, wanted, &call.edges);
+        self.features.push(feature);
         Ok(())
+    }
+
+    /// Sees to it that rows or tiles hold what a feature needs.
+    fn place(&mut self, feature: &mut Feature, wanted: &Wanted<'_>, edges: &[f64]) {
+        let source = |place: usize| {
+            let argument = feature.arguments.get(place).copied()?;
+            Some(Source { argument, cells: self.shape.arguments.get(argument).copied()? })
+        };
+        let given = Given { first: source(0), second: source(1), edges, most: wanted.most };
+        let first = feature.arguments.first().copied();
+        if let Reach::Tiles(window) = wanted.reach {
+            feature.tiled = Some(self.tiles.ask(window, given.in_tiles(feature.function)));
+            return;
+        }
+        feature.heavy = given.sketch(feature.function);
+        feature.window = found(&mut self.shape.windows, wanted.reach);
+        let track = self.track_of(feature.function, &feature.arguments);
+        feature.track = track.map(|track| found(&mut self.shape.tracks, track));
+        let (sorted, window) = (sorted(feature.function), feature.window);
+        feature.bag = sorted.zip(first).map(|(sorted, argument)| {
+            found(&mut self.shape.bags, BagSpec { argument, window, sorted })
+        });
     }
 
     /// What held rows mean beyond their columns: which values they hold, and how far they reach back.
     pub(super) fn meaning(&self) -> String {
         let values: Vec<&str> = self.arguments.iter().map(|a| a.text.as_str()).collect();
-        format!("{} for {} us", values.join(", "), self.shape.widest())
+        let rows = format!("{} for {} us", values.join(", "), self.shape.widest());
+        if self.tiles.levels.is_empty() {
+            rows
+        } else {
+            format!("{rows}; {}", self.tiles.meaning())
+        }
     }
 
     fn arguments_of(&mut self, call: &Call, text: &str, input: &SchemaRef) -> Result<Vec<usize>> {
@@ -211,6 +249,9 @@ impl Layout {
             F::ArgMin | F::ArgMax => Track::Extremes(second?),
             F::Correlation | F::Covariance => Track::Pairs(first, second?),
             F::Slope => Track::Trend(first),
+            F::DecayedSum(h) | F::DecayedMean(h) | F::DecayedCount(h) => Track::Decayed(first, h),
+            F::Ewma(alpha) | F::EwVar(alpha) => Track::Smoothed(first, alpha),
+            F::Drawdown => Track::Fall(first),
             _ => return None,
         })
     }
@@ -227,7 +268,7 @@ fn found<T: PartialEq>(list: &mut Vec<T>, wanted: T) -> usize {
 const fn sorted(function: Function) -> Option<bool> {
     use Function as F;
     match function {
-        F::Distinct | F::Mode | F::Entropy => Some(false),
+        F::Distinct | F::DistinctRatio | F::Mode | F::Entropy => Some(false),
         F::Quantile(_) | F::RobustZ | F::TopK(_) | F::BottomK(_) => Some(true),
         _ => None,
     }
@@ -243,6 +284,10 @@ const fn needs_number(function: Function) -> bool {
             | F::FirstK(_)
             | F::LastK(_)
             | F::Distinct
+            | F::DistinctRatio
+            | F::ApproxDistinct
+            | F::HllSketch
+            | F::CountBy
             | F::Mode
             | F::Entropy
             | F::ArgMin
@@ -256,7 +301,15 @@ fn result(function: Function, of: &DataType) -> (DataType, bool) {
     use Function as F;
     let list = || DataType::List(Arc::new(Field::new_list_field(of.clone(), true)));
     match function {
-        F::Count | F::Distinct => (DataType::Int64, false),
+        F::Count | F::Distinct | F::ApproxDistinct => (DataType::Int64, false),
+        F::DecayedCount(_) => (DataType::Float64, false),
+        F::HllSketch => (DataType::Binary, false),
+        F::Histogram => {
+            (DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true))), false)
+        }
+        F::CountBy => (map(DataType::Int64), false),
+        F::SumBy if !of.is_floating() && !of.is_decimal() => (map(DataType::Int64), false),
+        F::SumBy | F::MeanBy => (map(DataType::Float64), false),
         F::Sum if !of.is_floating() && !of.is_decimal() => (DataType::Int64, true),
         F::Min | F::Max | F::ArgMin | F::ArgMax | F::First | F::Last | F::Mode => {
             (of.clone(), true)
@@ -264,4 +317,28 @@ fn result(function: Function, of: &DataType) -> (DataType, bool) {
         F::FirstK(_) | F::LastK(_) | F::TopK(_) | F::BottomK(_) => (list(), false),
         _ => (DataType::Float64, true),
     }
+}
+
+/// The type of values by category.
+fn map(of: DataType) -> DataType {
+    let fields = vec![Field::new("keys", DataType::Utf8, false), Field::new("values", of, true)];
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(fields.into()), false)), false)
+}
+
+/// A category is a text.
+fn check_category(
+    function: Function,
+    first: Option<Cells>,
+    second: Option<Cells>,
+    text: &str,
+) -> Result<()> {
+    let category = match function {
+        Function::CountBy => first,
+        Function::SumBy | Function::MeanBy => second,
+        _ => return Ok(()),
+    };
+    if category == Some(Cells::Text) {
+        return Ok(());
+    }
+    Err(wrong(text, "its category is no text", "write `CAST(category AS VARCHAR)`"))
 }

@@ -10,6 +10,7 @@ use swiftwater_config::Duration;
 use swiftwater_engine::{Error, Result};
 
 use super::layout::{Layout, Wanted};
+use super::mode::{self, Mode};
 use super::shape::Reach;
 use crate::keyed::micros;
 
@@ -34,6 +35,22 @@ use crate::keyed::micros;
 /// `corr(x, y)`, `covar(x, y)`, `slope(x)` (per second), `seconds_since_last()`. Each takes
 /// `FILTER (WHERE …)`.
 ///
+/// Newer values weigh more in `decayed_sum(x, '1h')`, `decayed_mean` and `decayed_count`, where a
+/// value loses half of its weight each half-life up to the row's own time, and in `ewma(x, 0.3)` and
+/// `ewvar(x, 0.3)`, where each value takes that weight from all before it. `drawdown(x)` is the
+/// deepest fall as a part of the value before it, `distinct_ratio(x)` the part of the values that are
+/// different. Sketches take little memory: `approx_distinct(x)` (HyperLogLog, a standard error of
+/// 2.3 %), `hll_sketch(x)` (its bytes, for Apache DataSketches), `approx_quantile(x, 0.9)` (DDSketch,
+/// within 1 % of the value). `histogram(x, [0, 10])` counts values below 0, from 0 on and from 10 on.
+/// `count_by(category)`, `sum_by(x, category)` and `mean_by(x, category)` give a map, of
+/// `max_categories` at most.
+///
+/// `mode: sawtooth` holds no rows but tiles: partial aggregates of 5 minutes, an hour or a day. The
+/// window of a row of time `t` is then `[floor(t - window), t)`, `floor` rounding down to a tile: up
+/// to one tile longer than asked for, and as exact at its newer end. `mode: hop` leaves out the tile
+/// of the row too, so that features change at the hops only. Memory follows the tiles that have
+/// rows. `window: unbounded` is all rows since ever, in each mode.
+///
 /// Nulls are skipped, and NaN counts as null. Without a value the result is null, but counts are 0
 /// and lists are empty; `on_empty` gives a number instead. Sums of whole numbers are exact: one that
 /// does not fit 64 bits is null and counted in
@@ -46,7 +63,8 @@ pub struct AggregateOptions {
     /// Features by name: the text of a function, or a map with more.
     #[schemars(with = "std::collections::BTreeMap<String, Feature>")]
     pub features: Map<String, Value>,
-    /// How far the window of each feature reaches back: a duration such as `1h`, or `100 rows`.
+    /// How far the window of each feature reaches back: a duration such as `1h`, `100 rows`, or
+    /// `unbounded`.
     #[serde(default)]
     pub window: Option<String>,
     /// Several windows: each feature is given for each of them, as `spent_1h` and `spent_24h`.
@@ -56,9 +74,17 @@ pub struct AggregateOptions {
     #[serde(default)]
     pub include_current: bool,
     /// For windows of rows: rows older than this are in no window. Needed there, for the last rows
-    /// of a key that never comes again would be held for ever.
+    /// of a key that never comes again would be held for ever. For `unbounded`: a key that has no
+    /// row for as long begins anew.
     #[serde(default)]
     pub ttl: Option<Duration>,
+    /// What windows of time are made of.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Lengths of tiles, each a multiple of the one before. A window takes the longest that goes into
+    /// it twelve times, or else the first.
+    #[serde(default = "mode::usual_hops")]
+    pub hops: Vec<Duration>,
 }
 
 /// A feature.
@@ -86,9 +112,19 @@ pub(super) struct FullFeature {
     /// A number that is given instead of null.
     #[serde(default)]
     pub on_empty: Option<f64>,
+    /// For `count_by`, `sum_by` and `mean_by`: of how many categories, at most. Those that came first
+    /// have their name, the others are `__other__`.
+    #[serde(default = "hundred")]
+    pub max_categories: usize,
 }
 
-fn mistake(message: &str, hint: &str) -> Error {
+const fn hundred() -> usize {
+    100
+}
+
+const FOR_EVER: &str = "without `ttl` what is known since ever of each key is kept for ever, and memory grows with the keys";
+
+pub(super) fn mistake(message: &str, hint: &str) -> Error {
     Error::config("SW0360", message).with_hint(hint)
 }
 
@@ -100,6 +136,8 @@ impl AggregateOptions {
         }
         let mut layout = Layout::default();
         layout.shape.include_current = self.include_current;
+        layout.tiles.include_current = self.include_current;
+        mode::check(self)?;
         let mut names: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
         for (name, value) in &self.features {
             let hint = "write `name: sum(amount)` or `name: {of: sum(amount), window: 1h}`";
@@ -107,9 +145,13 @@ impl AggregateOptions {
                 .map_err(|_| mistake(&format!("compute `{name}` from {value}"), hint))?;
             let full = match feature {
                 Feature::Full(full) => full,
-                Feature::Text(of) => {
-                    FullFeature { of, window: None, windows: Vec::new(), on_empty: None }
-                }
+                Feature::Text(of) => FullFeature {
+                    of,
+                    window: None,
+                    windows: Vec::new(),
+                    on_empty: None,
+                    max_categories: hundred(),
+                },
             };
             for (name, window) in self.named(name, &full)? {
                 if names.contains(&name) {
@@ -119,10 +161,18 @@ impl AggregateOptions {
                 }
                 names.push(name.clone());
                 let reach = self.reach(&window)?;
-                let wanted = Wanted { name, text: &full.of, reach, on_empty: full.on_empty };
+                let wanted = Wanted {
+                    name,
+                    text: &full.of,
+                    reach,
+                    on_empty: full.on_empty,
+                    most: full.max_categories,
+                };
                 layout.add(&wanted, input)?;
             }
         }
+        let ever = layout.tiles.levels.iter().any(|level| level.keep == i64::MAX);
+        layout.warnings.extend(ever.then(|| FOR_EVER.to_owned()));
         Ok(layout)
     }
 
@@ -148,7 +198,10 @@ impl AggregateOptions {
     }
 
     fn reach(&self, window: &str) -> Result<Reach> {
-        let hint = "write a duration such as `1h`, or `100 rows`";
+        let hint = "write a duration such as `1h`, `100 rows`, or `unbounded`";
+        if window == "unbounded" {
+            return Ok(Reach::Tiles(mode::since_ever(self.ttl)));
+        }
         let unreadable = || mistake(&format!("look back by the window `{window}`"), hint);
         if let Some(rows) = window.strip_suffix("rows") {
             let rows = rows.trim().parse().ok().filter(|rows| *rows > 0).ok_or_else(unreadable)?;
@@ -162,6 +215,6 @@ impl AggregateOptions {
         if micros(time) == 0 {
             return Err(unreadable());
         }
-        Ok(Reach::Time(micros(time)))
+        Ok(mode::reach(self, micros(time)))
     }
 }

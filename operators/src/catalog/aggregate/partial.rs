@@ -28,6 +28,16 @@ impl Integers {
     pub(super) fn of(value: i64) -> Self {
         Self { n: 1, sum: value.into() }
     }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of the sum")]
+    pub(super) const fn words(self) -> [u64; 3] {
+        let sum = self.sum.cast_unsigned();
+        [self.n, sum as u64, (sum >> 64) as u64]
+    }
+
+    pub(super) const fn from_words([n, low, high]: [u64; 3]) -> Self {
+        Self { n, sum: ((high as u128) << 64 | low as u128).cast_signed() }
+    }
 }
 
 /// Number and sum of doubles, with what the sum lost to rounding.
@@ -53,6 +63,14 @@ impl Partial for Floats {
 impl Floats {
     pub(super) const fn of(value: f64) -> Self {
         Self { n: 1, sum: value, lost: 0.0 }
+    }
+
+    pub(super) const fn words(self) -> [u64; 3] {
+        [self.n, self.sum.to_bits(), self.lost.to_bits()]
+    }
+
+    pub(super) const fn from_words([n, sum, lost]: [u64; 3]) -> Self {
+        Self { n, sum: f64::from_bits(sum), lost: f64::from_bits(lost) }
     }
 
     pub(super) const fn sum(&self) -> f64 {
@@ -92,6 +110,15 @@ impl Partial for Spread {
 impl Spread {
     pub(super) const fn of(value: f64) -> Self {
         Self { n: 1.0, mean: value, m2: 0.0 }
+    }
+
+    pub(super) fn words(self) -> [u64; 3] {
+        [self.n, self.mean, self.m2].map(f64::to_bits)
+    }
+
+    pub(super) fn from_words(words: [u64; 3]) -> Self {
+        let [n, mean, m2] = words.map(f64::from_bits);
+        Self { n, mean, m2 }
     }
 
     /// Variance with divisor `n - ddof`.
@@ -142,6 +169,15 @@ impl Partial for Moments {
 impl Moments {
     pub(super) fn of(value: f64) -> Self {
         Self { n: 1.0, mean: value, ..Self::default() }
+    }
+
+    pub(super) fn words(self) -> [u64; 5] {
+        [self.n, self.mean, self.m2, self.m3, self.m4].map(f64::to_bits)
+    }
+
+    pub(super) fn from_words(words: [u64; 5]) -> Self {
+        let [n, mean, m2, m3, m4] = words.map(f64::from_bits);
+        Self { n, mean, m2, m3, m4 }
     }
 
     /// `g1 = sqrt(n) m3 / m2^1.5`, from three values on.
@@ -226,6 +262,15 @@ impl Partial for Pairs {
 impl Pairs {
     pub(super) const fn of(x: f64, y: f64) -> Self {
         Self { n: 1.0, x, y, xx: 0.0, yy: 0.0, xy: 0.0 }
+    }
+
+    pub(super) fn words(self) -> [u64; 6] {
+        [self.n, self.x, self.y, self.xx, self.yy, self.xy].map(f64::to_bits)
+    }
+
+    pub(super) fn from_words(words: [u64; 6]) -> Self {
+        let [n, x, y, xx, yy, xy] = words.map(f64::from_bits);
+        Self { n, x, y, xx, yy, xy }
     }
 
     /// Covariance with divisor `n - 1`.

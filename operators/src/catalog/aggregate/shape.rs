@@ -1,5 +1,8 @@
 //! What all keys of a node have in common: arguments, windows, and what is kept of their rows.
 
+use super::texts::Texts;
+use super::tile_plan::TileWindow;
+
 /// How the cells of an argument are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cells {
@@ -44,6 +47,8 @@ pub(super) enum Reach {
     Time(i64),
     /// So many rows, none older than so many microseconds.
     Rows(u64, i64),
+    /// Over tiles.
+    Tiles(TileWindow),
 }
 
 impl Reach {
@@ -51,12 +56,13 @@ impl Reach {
     pub(super) const fn time(self) -> i64 {
         match self {
             Self::Time(time) | Self::Rows(_, time) => time,
+            Self::Tiles(tiles) => tiles.window,
         }
     }
 }
 
 /// A partial aggregate that is kept for blocks of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Track {
     /// Number and sum of an argument.
     Sum(usize),
@@ -70,6 +76,12 @@ pub(super) enum Track {
     Pairs(usize, usize),
     /// Time in seconds and an argument together.
     Trend(usize),
+    /// With a half-life in microseconds.
+    Decayed(usize, f64),
+    /// With the weight of a new value.
+    Smoothed(usize, f64),
+    /// The deepest fall.
+    Fall(usize),
 }
 
 /// Values of a window that are kept one by one.
@@ -116,5 +128,13 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     pub(super) fn cell(&self, argument: usize) -> Option<u64> {
         if self.present >> argument & 1 == 0 { None } else { self.cells.get(argument).copied() }
+    }
+    /// The row does not hold its texts any more.
+    pub(super) fn release(&self, texts: &mut Texts, arguments: &[Cells]) {
+        for (argument, _) in arguments.iter().enumerate().filter(|(_, c)| **c == Cells::Text) {
+            if let Some(cell) = self.cell(argument) {
+                texts.release(u32::try_from(cell).unwrap_or(u32::MAX));
+            }
+        }
     }
 }

@@ -62,6 +62,12 @@ impl Texts {
         self.held.get(id as usize).and_then(|(text, _)| text.as_deref())
     }
 
+    /// A text by a row's cell.
+    pub(super) fn shared(&self, cell: u64) -> Option<Arc<str>> {
+        let (text, _) = self.held.get(usize::try_from(cell).ok()?)?;
+        text.as_ref().map(Arc::clone)
+    }
+
     /// Bytes of memory.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
