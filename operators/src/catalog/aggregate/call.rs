@@ -175,12 +175,7 @@ fn is_distinct(ast: &Ast) -> bool {
 /// The function and how many of its arguments are values of rows.
 fn function(name: &str, distinct: bool, given: &[Expr], text: &str) -> Result<(Function, usize)> {
     let misused = || misused(name, text);
-    let length = || -> Result<usize> {
-        let k = given.get(1).and_then(number).filter(|k| k.fract() == 0.0 && *k >= 1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-        let k = k.filter(|k| *k <= LONGEST as f64).map(|k| k as usize);
-        k.ok_or_else(|| wrong(text, "its length is not 1 to 1000", "write `last_k(column, 5)`"))
-    };
+    let length = || length(given, text);
     let ddof = || match given.get(1) {
         None => Ok(1.0),
         Some(given) => number(given).filter(|d| *d == 0.0 || *d == 1.0).ok_or_else(misused),
@@ -235,6 +230,14 @@ fn function(name: &str, distinct: bool, given: &[Expr], text: &str) -> Result<(F
         "seconds_since_last" => (Function::SinceLast, 0),
         _ => return Err(unknown(name, text)),
     })
+}
+
+/// The length of a list.
+fn length(given: &[Expr], text: &str) -> Result<usize> {
+    let k = given.get(1).and_then(number).filter(|k| k.fract() == 0.0 && *k >= 1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+    let k = k.filter(|k| *k <= LONGEST as f64).map(|k| k as usize);
+    k.ok_or_else(|| wrong(text, "its length is not 1 to 1000", "write `last_k(column, 5)`"))
 }
 
 pub(super) fn number(expression: &Expr) -> Option<f64> {

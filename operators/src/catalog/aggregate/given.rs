@@ -36,8 +36,7 @@ impl Given<'_> {
     /// What tiles hold.
     pub(super) fn in_tiles(&self, function: Function) -> Wanted {
         let heavy = self.sketch(function).or_else(|| self.values(function));
-        let track = || Some(self.track(function)).map(Wanted::Track);
-        heavy.map(Wanted::Heavy).or_else(track).unwrap_or(Wanted::Track(TileTrack::Rows))
+        heavy.map_or_else(|| Wanted::Track(self.track(function)), Wanted::Heavy)
     }
 
     /// Values that are held one by one, or texts.

@@ -158,10 +158,10 @@ impl HeavySpec {
             (spec, Heavy::Items(items), Heavy::Items(later)) => {
                 later.iter().for_each(|item| items_add(spec, items, Some(item.clone())));
             }
-            (Self::At { greatest, .. }, Heavy::At(held), Heavy::At(Some((rank, value)))) => {
-                if held.as_ref().is_none_or(|(best, _)| better(*rank, *best, *greatest)) {
-                    *held = Some((*rank, value.clone()));
-                }
+            (Self::At { greatest, .. }, Heavy::At(held), Heavy::At(Some((rank, value))))
+                if held.as_ref().is_none_or(|(best, _)| better(*rank, *best, *greatest)) =>
+            {
+                *held = Some((*rank, value.clone()));
             }
             (_, Heavy::Counts(counts), Heavy::Counts(later)) => {
                 for (value, times) in later {
