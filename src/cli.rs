@@ -6,6 +6,7 @@ mod demo;
 mod describe;
 mod docs;
 mod explain;
+mod features;
 mod list;
 mod load;
 mod plan;
@@ -63,6 +64,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Show or reset what a topology remembers between two runs
     State(state::Arguments),
+    /// Keep the registry of feature views, refusing changes of what is live
+    Features(features::Arguments),
     /// Explain an error code such as SW0107
     Explain(explain::Arguments),
     /// Write the reference pages
@@ -85,6 +88,7 @@ impl Cli {
             Verb::Schema(arguments) => schema::run(&arguments, &mut terminal),
             Verb::Demo(arguments) => demo::run(&arguments, &mut terminal),
             Verb::State(arguments) => state::run(&arguments, &mut terminal),
+            Verb::Features(arguments) => features::run(&arguments, &mut terminal),
             Verb::Explain(arguments) => explain::run(&arguments, &mut terminal),
             Verb::Docs(arguments) => docs::run(&arguments),
         };

@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod codes;
 mod exit;
+mod features;
 mod graph;
 mod kinds;
 mod live;

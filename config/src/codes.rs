@@ -157,6 +157,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "The topology has no source or no sink.",
         "Add a node under `sources:` and one under `sinks:`.",
     ),
+    (
+        "SW0215",
+        "The name of a feature view does not end with its version.",
+        "Name it like `card_features_v1`: lowercase letters, digits and `_`, then `_v` and a number from 1.",
+    ),
 ];
 
 /// The meaning and the cure of a code.

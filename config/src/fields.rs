@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::feature_view::FeatureViews;
 use crate::topology::{
     CheckpointConfig, EventTimeConfig, Guarantee, OnError, RetryConfig, Role, TestConfig,
 };
@@ -33,6 +34,10 @@ pub(crate) struct TopologyFields {
     /// How long an unavailable system is tried again before the topology stops.
     #[serde(default)]
     pub(crate) retry: RetryConfig,
+    /// Features that the topology delivers, by the name of their view, for the registry
+    /// (`swiftwater features`) and for sinks.
+    #[serde(default)]
+    pub(crate) feature_views: FeatureViews,
     /// Tests that `swiftwater test` runs.
     #[serde(default)]
     pub(crate) tests: Vec<TestConfig>,

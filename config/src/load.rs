@@ -16,7 +16,7 @@ use crate::kinds::Kinds;
 use crate::secrecy::SecretValues;
 use crate::source_map::SourceMap;
 use crate::topology::{NodeConfig, TopologyConfig};
-use crate::{redact, settings, syntax, validate, yaml};
+use crate::{feature_view, redact, settings, syntax, validate, yaml};
 
 /// A topology file that was read and found right.
 #[derive(Debug, Clone)]
@@ -96,6 +96,7 @@ fn parse_named(
     found.0.extend(validate::graph(&nodes, &document.root, doubt));
     if let Some(fields) = &fields {
         found.0.extend(settings::check(fields, &nodes));
+        found.0.extend(feature_view::check(&fields.feature_views));
     }
     let source = SourceMap::new(file, text, &document, &checker.secret, checker.secrets);
     found.locate(&source);
@@ -109,7 +110,8 @@ fn parse_named(
     }
 }
 
-fn topology(fields: TopologyFields, nodes: Vec<NodeConfig>) -> TopologyConfig {
+fn topology(fields: TopologyFields, mut nodes: Vec<NodeConfig>) -> TopologyConfig {
+    feature_view::fill(&fields.name, &fields.feature_views, &mut nodes);
     TopologyConfig {
         name: fields.name,
         guarantee: fields.guarantee,
@@ -117,6 +119,7 @@ fn topology(fields: TopologyFields, nodes: Vec<NodeConfig>) -> TopologyConfig {
         memory: fields.memory,
         drain_timeout: fields.drain_timeout,
         retry: fields.retry,
+        feature_views: fields.feature_views,
         nodes,
         tests: fields.tests,
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::feature_view::FeatureViews;
 use crate::units::{ByteSize, Duration};
 
 /// What a node does in the graph.
@@ -282,6 +283,8 @@ pub struct TopologyConfig {
     pub drain_timeout: Duration,
     /// Retry of unavailable systems.
     pub retry: RetryConfig,
+    /// Features that the topology delivers.
+    pub feature_views: FeatureViews,
     /// All nodes in file order: sources, operators, sinks.
     pub nodes: Vec<NodeConfig>,
     /// Tests that `swiftwater test` runs.

@@ -6,6 +6,7 @@ pub(crate) mod byte_stream;
 pub(crate) mod compression;
 pub(crate) mod csv;
 pub(crate) mod csv_reader;
+pub(crate) mod derived;
 pub(crate) mod encoder;
 pub(crate) mod format;
 pub(crate) mod glob;

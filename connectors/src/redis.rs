@@ -4,6 +4,7 @@ mod command;
 mod faults;
 mod feast;
 mod features;
+mod freshness;
 mod layout;
 mod script;
 mod server;

@@ -1,6 +1,7 @@
 //! From a topology file to a graph that can run: every node planned against the columns that flow
 //! into it, every expression checked, nodes placed on tasks and memory shared out.
 
+mod feature_views;
 mod guarantee;
 mod partitioning;
 mod placement;
@@ -9,9 +10,10 @@ mod streams;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use swiftwater_config::{
-    Diagnostic, Diagnostics, NodeConfig, OnError, PortRef, Role, Severity, TopologyConfig,
+    Diagnostic, Diagnostics, FeatureViewConfig, NodeConfig, OnError, PortRef, Role, Severity,
+    TopologyConfig,
 };
 
 use crate::dead_letter;
@@ -131,6 +133,7 @@ impl Plan {
             }
         }
         let Planner { nodes, mut found, .. } = planner;
+        found.extend(feature_views::check(&config, &nodes));
         if !found.iter().any(|d| d.severity == Severity::Error) {
             streams::check_guarantee(&config, &nodes, &mut found);
         }
@@ -149,6 +152,12 @@ impl Plan {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&PlannedNode> {
         self.nodes.iter().find(|n| n.name() == name)
+    }
+
+    /// Columns of the rows that a feature view is made of, and what they are beyond that.
+    #[must_use]
+    pub fn feature_view_output(&self, view: &FeatureViewConfig) -> Option<(&Schema, &Stream)> {
+        feature_views::output(view, &self.nodes).ok()
     }
 
     /// Whether every source comes to an end by itself.

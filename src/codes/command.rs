@@ -55,6 +55,16 @@ pub(super) const CODES: &[Code] = &[
         "`swiftwater state list` shows the epochs, `swiftwater state show` the nodes with state.",
     ),
     (
+        "SW4116",
+        "A feature view would change under its readers.",
+        "Leave the version that is live as it is, and make a new one beside it (`card_features_v2`). What people read, new features, `ttl` and `freshness` may change.",
+    ),
+    (
+        "SW4117",
+        "The registry of feature views, or its page, cannot be read or written.",
+        "Name the JSON file that `swiftwater features` wrote, or a place that may be written.",
+    ),
+    (
         "SW4201",
         "A test feeds a source that the topology does not have.",
         "Name one of the sources under `sources:` in the test's `input`.",

@@ -34,6 +34,21 @@ pub(super) const CODES: &[Code] = &[
         "Give it what the hint says, or more.",
     ),
     (
+        "SW0216",
+        "A feature view comes from something that is no output of a source or an operator.",
+        "Name a node, or `node.port`, in `from`.",
+    ),
+    (
+        "SW0217",
+        "A column that a feature view names is not among those of its node.",
+        "Take one of the columns that are listed, or let the node put the column out.",
+    ),
+    (
+        "SW0218",
+        "A feature view says something of a column that is not so: its type, that it is never null, that it is a time.",
+        "Write what the message says the column is, or change it in a `select`.",
+    ),
+    (
         "SW0290",
         "A kind has a remark about its options.",
         "The message says what to expect; the topology runs.",

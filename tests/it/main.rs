@@ -25,6 +25,8 @@ mod docs_current;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod memory;

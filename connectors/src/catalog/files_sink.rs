@@ -12,6 +12,7 @@ use swiftwater_engine::{Error, NodeContext, Result, Sink, SinkOptions, SinkPlan}
 use crate::codec::{self, CodecContext};
 use crate::files::compression::Compression;
 use crate::files::csv::CsvLayout;
+use crate::files::derived::Derived;
 use crate::files::encoder::{Form, Making};
 use crate::files::format::FileFormat;
 use crate::files::location::Location;
@@ -51,10 +52,16 @@ pub struct FilesSinkOptions {
     /// When a file is ended and the next one begun.
     #[serde(default)]
     pub roll: RollOptions,
-    /// Columns whose values name sub-directories, `day=2026-11-23/`, in the way of Hive; they are
-    /// left out of the files.
+    /// Columns whose values name sub-directories, `country=CH/`, in the way of Hive; they are left out
+    /// of the files. `year(at)`, `month(at)`, `day(at)` and `hour(at)` are parts of a time in UTC,
+    /// `day=2026-11-23/`, `hour=2026-11-23-10/`; the column stays in the files.
     #[serde(default)]
     pub partition_by: Vec<String>,
+    /// Adds a column of this name: the time at which the sink took the row, by the clock of the
+    /// machine. A training set asks by it what was known at some moment, where the event time
+    /// says of which moment a row speaks.
+    #[serde(default)]
+    pub created_column: Option<String>,
     /// How bytes are made fewer: inside Parquet (`zstd` without it, `snappy`, `gzip`, `lz4`, `none`)
     /// and Arrow IPC (`zstd`, `lz4`), and of whole files of lines (`gzip`, `zstd`).
     #[serde(default)]
@@ -167,9 +174,13 @@ impl FilesSinkOptions {
             .with_hint("give a directory; files are named by the sink"));
         }
         let format = FileFormat::of_node(cx.node, self.format, "")?.unwrap_or(FileFormat::Json);
-        let by = &self.partition_by;
-        let schema =
-            if by.is_empty() { Arc::clone(&input) } else { partition::remaining(&input, by)? };
+        let derived = Derived::new(&input, &self.partition_by, self.created_column.as_deref())?;
+        let by = &derived.partition_by;
+        let schema = if by.is_empty() {
+            Arc::clone(&derived.schema)
+        } else {
+            partition::remaining(&derived.schema, by)?
+        };
         let form = self.form(format, &schema, cx)?;
         let compression = match self.compression {
             Some(compression) => compression.check(format)?,
@@ -181,7 +192,7 @@ impl FilesSinkOptions {
             location: Location::parse(&self.path, &self.store)?,
             extension: format!("{}{suffix}", format.extension()),
             making: Making { schema, form, compression },
-            partition_by: (!by.is_empty()).then(|| (input, self.partition_by.clone())),
+            derived,
             roll_bytes: self.roll.bytes.0,
             roll_every: self.roll.every.0,
         })

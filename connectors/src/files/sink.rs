@@ -11,6 +11,7 @@ use swiftwater_engine::{
     Barrier, Batch, Clock, Epoch, Error, Result, Sequence, Sink, SinkContext, Staged, Timestamp,
 };
 
+use super::derived::Derived;
 use super::encoder::{Making, Prepared, Preparer};
 use super::location::Location;
 use super::naming::Naming;
@@ -35,8 +36,8 @@ pub(crate) struct Design {
     pub making: Making,
     /// What follows the dot in their names.
     pub extension: String,
-    /// Columns that name directories, of the input with these columns.
-    pub partition_by: Option<(arrow::datatypes::SchemaRef, Vec<String>)>,
+    /// Columns that are added, and those that name directories.
+    pub derived: Derived,
     /// A file is rolled at about this size.
     pub roll_bytes: u64,
     /// A file is rolled at this age.
@@ -95,10 +96,12 @@ impl FilesSink {
 
     /// Rows by directory, with everything done that can fail because of them.
     fn prepare(&mut self, records: &RecordBatch) -> Result<Vec<(Arc<str>, Prepared)>> {
+        let now = self.now()?;
+        let records = self.design.derived.records(records, now)?;
         let ready = self.ready()?;
         let parts = match &mut ready.partitioning {
-            Some(partitioning) => partitioning.spread(records)?,
-            None => vec![(Arc::from(""), records.clone())],
+            Some(partitioning) => partitioning.spread(&records)?,
+            None => vec![(Arc::from(""), records)],
         };
         let prepared = parts
             .into_iter()
@@ -244,9 +247,10 @@ impl Sink for FilesSink {
         }
         // What is still in the making was never committed.
         target.prepare()?;
-        let partitioning = match &self.design.partition_by {
-            Some((schema, names)) => Some(Partitioning::new(schema, names)?),
-            None => None,
+        let Derived { schema, partition_by, .. } = &self.design.derived;
+        let partitioning = match partition_by.as_slice() {
+            [] => None,
+            names => Some(Partitioning::new(schema, names)?),
         };
         self.ready = Some(Ready {
             target,

@@ -42,6 +42,8 @@ pub(crate) struct FeatureRows {
     pub(crate) op: Option<usize>,
     /// How long a hash lives after it was written.
     pub(crate) ttl: Option<Duration>,
+    /// How old the newest event time should be at most.
+    pub(crate) freshness: Option<Duration>,
 }
 
 /// Event time as seconds and nanoseconds.
@@ -98,6 +100,20 @@ impl FeatureRows {
             commands.push(command);
         }
         Ok(commands)
+    }
+
+    /// The newest event time of a batch, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`FeatureRows::commands`].
+    pub(super) fn newest(&self, records: &RecordBatch) -> Result<Option<f64>> {
+        let moments = moments(column(records, self.event_time)?)?;
+        let newest = moments.into_iter().max();
+        Ok(newest.map(|(seconds, nanos)| {
+            #[expect(clippy::cast_precision_loss, reason = "to the microsecond for 285 years")]
+            let seconds = seconds as f64;
+            seconds + f64::from(nanos) / 1e9
+        }))
     }
 
     fn head(&self, key: &[u8], (seconds, nanos): Moment, deletes: bool) -> Result<Command> {

@@ -12,6 +12,7 @@ use swiftwater_engine::{
 use super::command::{Command, packed, pipeline};
 use super::faults::{told, told_by_script};
 use super::features::FeatureRows;
+use super::freshness::Freshness;
 use super::layout::Rows;
 use super::script::WRITE;
 use super::server::Server;
@@ -46,6 +47,8 @@ pub(crate) struct RedisSink {
 
 struct Opened {
     metrics: StoreMetrics,
+    /// Of features.
+    freshness: Option<Freshness>,
     /// `None` where the connection is to be made (again).
     connection: Option<MultiplexedConnection>,
     /// Set where the topology is exactly-once.
@@ -134,7 +137,14 @@ impl Sink for RedisSink {
             }
             Ok::<MultiplexedConnection, Error>(connection)
         }))??;
-        self.opened = Some(Opened { metrics, connection: Some(connection), staging });
+        let freshness = match &self.settings.written {
+            Written::Features(rows) => {
+                let of = (cx.node.as_str(), rows.view.as_str());
+                Some(Freshness::open(cx.metrics.all(), of, rows.freshness)?)
+            }
+            Written::Rows(_) => None,
+        };
+        self.opened = Some(Opened { metrics, freshness, connection: Some(connection), staging });
         Ok(())
     }
 
@@ -153,6 +163,15 @@ impl Sink for RedisSink {
             None => write_direct(connection, &commands, &what).await,
         })?;
         self.acknowledged = sequence;
+        if let Written::Features(rows) = &settings.written {
+            let newest = rows.newest(&batch.records)?;
+            if let Some(Opened { freshness: Some(freshness), staging, .. }) = &mut self.opened {
+                freshness.written(newest);
+                if staging.is_none() {
+                    freshness.seen();
+                }
+            }
+        }
         Ok(())
     }
 
@@ -171,6 +190,10 @@ impl Sink for RedisSink {
         self.call("finalise", async |connection, staging_area| match staging_area {
             Some(staging_area) => staging_area.finalise(connection, epoch, staged).await,
             None => Err(Error::bug("finish an epoch of a sink that is not exactly-once")),
-        })
+        })?;
+        if let Some(Opened { freshness: Some(freshness), .. }) = &mut self.opened {
+            freshness.seen();
+        }
+        Ok(())
     }
 }

@@ -42,6 +42,7 @@ fn topology(name: &str, nodes: Vec<NodeConfig>) -> TopologyConfig {
             max: swiftwater_config::Duration::from_millis(2),
             budget: swiftwater_config::Duration::from_secs(20),
         },
+        feature_views: std::collections::BTreeMap::new(),
         nodes,
         tests: Vec::new(),
     }

@@ -100,6 +100,7 @@ fn plan(on_error: OnError) -> Plan {
         memory: swiftwater_config::ByteSize(1 << 30),
         drain_timeout: swiftwater_config::Duration::from_secs(30),
         retry: swiftwater_config::RetryConfig::default(),
+        feature_views: BTreeMap::new(),
         nodes: vec![
             numbers,
             picky,

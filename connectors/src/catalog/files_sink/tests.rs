@@ -297,3 +297,55 @@ fn options_that_make_no_sense_are_told() {
         assert!(error.hint.is_some(), "{error}");
     }
 }
+
+/// Reads a directory of Parquet with DuckDB and pandas: columns and rows in order of `n`.
+fn read_by_others(directory: &Path) -> Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let python = std::env::var("SWIFTWATER_TEST_PYTHON").unwrap_or_else(|_| {
+        let made = std::process::Command::new(root.join("scripts/python.sh")).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    });
+    let read = std::process::Command::new(python)
+        .arg(root.join("tests/oracle/parquet_read.py"))
+        .arg(directory)
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+#[test]
+fn duckdb_and_pandas_read_features_with_both_clocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp(1_795_428_930_123_456));
+    let at: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![
+        Some(1_795_428_930_001),
+        Some(1_795_392_000_000),
+        None,
+        Some(1_795_391_999_999),
+    ]));
+    let n: ArrayRef = Arc::new(Int64Array::from_iter_values(0..4));
+    let amount: ArrayRef =
+        Arc::new(Float64Array::from(vec![Some(0.5), None, Some(-1.0), Some(2.0)]));
+    let columns = [("n", n, false), ("at", at, true), ("amount", amount, true)];
+    let records = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let options = json!({"partition_by": ["day(at)"], "created_column": "created_at"});
+    let mut sink = open(directory.path(), options, "parquet", records.schema(), &clock);
+    sink.write(1, &batch(records.slice(0, 2))).unwrap();
+    clock.advance_to(Timestamp(1_795_428_931_123_456));
+    sink.write(2, &batch(records.slice(2, 2))).unwrap();
+    sink.barrier(FLUSH).unwrap();
+    while sink.acknowledged(Wait::from_secs(1)).unwrap() < 2 {}
+    let row = |n: i64, at: Option<&str>, amount: Option<f64>, created: &str, day: Option<&str>| json!({"n": n, "at": at, "amount": amount, "created_at": created, "day": day});
+    let (first, second) = ("2026-11-23T10:15:30.123456", "2026-11-23T10:15:31.123456");
+    let expected = json!([
+        row(0, Some("2026-11-23T10:15:30.001000"), Some(0.5), first, Some("2026-11-23")),
+        row(1, Some("2026-11-23T00:00:00"), None, first, Some("2026-11-23")),
+        row(2, None, Some(-1.0), second, None),
+        row(3, Some("2026-11-22T23:59:59.999000"), Some(2.0), second, Some("2026-11-22")),
+    ]);
+    let read = read_by_others(directory.path());
+    assert_eq!(read["duckdb"], expected);
+    assert_eq!(read["pandas"], expected);
+}

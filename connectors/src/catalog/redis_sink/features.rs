@@ -3,6 +3,7 @@
 use arrow::datatypes::{DataType, Schema};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use swiftwater_config::Duration;
 use swiftwater_engine::{Changes, NodeContext, Result};
 
 use super::{RedisOptions, wrong};
@@ -30,45 +31,18 @@ pub struct FeatureOptions {
     /// the stream.
     #[serde(default)]
     pub event_time: Option<String>,
+    /// How old the newest event time should be at most: exported as
+    /// `swiftwater_feature_freshness_target_seconds` beside `swiftwater_feature_newest_event_seconds`.
+    #[serde(default)]
+    pub freshness: Option<Duration>,
 }
 
 impl FeatureOptions {
     /// Checks the options against the columns of the input.
     pub(super) fn rows(&self, sink: &RedisOptions, cx: &NodeContext<'_>) -> Result<FeatureRows> {
         let (schema, stream) = (cx.input()?, cx.stream(0));
-        let mut entity = self.entity.clone();
-        if let Changes::Upsert { key } = &stream.changes {
-            let same = entity.len() == key.len() && key.iter().all(|name| entity.contains(name));
-            if entity.is_empty() {
-                entity.clone_from(key);
-            } else if !same {
-                return Err(wrong(
-                    format!(
-                        "write rows that replace each other by [{}] as features of [{}]",
-                        key.join(", "),
-                        entity.join(", ")
-                    ),
-                    "name the same columns in `entity`",
-                ));
-            }
-        }
-        if entity.is_empty() {
-            return Err(wrong(
-                "tell whose features these are",
-                "name the columns of the entity, such as `entity: [card]`",
-            ));
-        }
-        let Some(event_time) = self.event_time.clone().or(stream.event_time) else {
-            return Err(wrong(
-                "write features without an event time",
-                "name the column, `event_time: happened_at`, or set it at the source",
-            ));
-        };
-        let at = place(&schema, &event_time)?;
-        if !matches!(schema.field(at).data_type(), DataType::Timestamp(..)) {
-            let message = format!("take `{event_time}` for the event time: it is no timestamp");
-            return Err(wrong(message, "name a column of a timestamp type"));
-        }
+        let entity = self.entity_columns(&stream.changes)?;
+        let at = self.event_time_place(&schema, stream.event_time)?;
         let mut keys: Vec<(String, usize)> = entity
             .into_iter()
             .map(|name| place(&schema, &name).map(|place| (name, place)))
@@ -89,8 +63,61 @@ impl FeatureOptions {
         }
         let project = self.project.clone().unwrap_or_else(|| cx.topology.to_owned());
         let ttl = sink.ttl.map(|ttl| ttl.0);
+        let freshness = self.freshness.map(|freshness| freshness.0);
         let (layout, view) = (self.layout, self.view.clone());
-        Ok(FeatureRows { layout, project, view, keys, event_time: at, features, op, ttl })
+        Ok(FeatureRows {
+            layout,
+            project,
+            view,
+            keys,
+            event_time: at,
+            features,
+            op,
+            ttl,
+            freshness,
+        })
+    }
+
+    /// Columns of the entity, which are those of an upsert stream's key.
+    fn entity_columns(&self, changes: &Changes) -> Result<Vec<String>> {
+        let mut entity = self.entity.clone();
+        if let Changes::Upsert { key } = changes {
+            let same = entity.len() == key.len() && key.iter().all(|name| entity.contains(name));
+            if entity.is_empty() {
+                entity.clone_from(key);
+            } else if !same {
+                return Err(wrong(
+                    format!(
+                        "write rows that replace each other by [{}] as features of [{}]",
+                        key.join(", "),
+                        entity.join(", ")
+                    ),
+                    "name the same columns in `entity`",
+                ));
+            }
+        }
+        if entity.is_empty() {
+            return Err(wrong(
+                "tell whose features these are",
+                "name the columns of the entity, such as `entity: [card]`",
+            ));
+        }
+        Ok(entity)
+    }
+
+    fn event_time_place(&self, schema: &Schema, of_stream: Option<String>) -> Result<usize> {
+        let Some(name) = self.event_time.clone().or(of_stream) else {
+            return Err(wrong(
+                "write features without an event time",
+                "name the column, `event_time: happened_at`, or set it at the source",
+            ));
+        };
+        let at = place(schema, &name)?;
+        if !matches!(schema.field(at).data_type(), DataType::Timestamp(..)) {
+            let message = format!("take `{name}` for the event time: it is no timestamp");
+            return Err(wrong(message, "name a column of a timestamp type"));
+        }
+        Ok(at)
     }
 
     fn check_types(
