@@ -1,24 +1,16 @@
 //! `lag`: values of the row before, by key.
 
-mod state;
-
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use swiftwater_config::Duration;
-use swiftwater_engine::operator::Input;
-use swiftwater_engine::{
-    Batch, Error, NodeContext, Operator, OperatorOptions, OperatorPlan, Output, Result, SpillRoom,
-    TableDelta, TableSpec, Timestamp,
-};
+use swiftwater_engine::{Error, NodeContext, OperatorOptions, OperatorPlan, Result};
 
-use self::state::Previous;
 use crate::expression::fault;
-use crate::keyed::{EventTime, KeyColumns, Times, Waiting, micros, spill_tables};
+use crate::keyed::{KeyColumns, LookBack};
 
 /// Adds to each row values of the row before it of the same key.
 ///
@@ -99,27 +91,24 @@ sinks:
         }
         let taken = taken(&self.columns, &input)?;
         let schema = with_taken(&input, &taken);
-        let needs_time = self.ttl.is_some() || self.order == Order::EventTime;
-        let time = if needs_time { Some(EventTime::of_input(cx, 0)?) } else { None };
-        let warnings = self.ttl.is_none().then(|| FOR_EVER.to_owned()).into_iter().collect();
-        let (order, offset, ttl) = (self.order, self.offset, self.ttl.map(micros));
-        let (rows, output) = (Arc::clone(&input), Arc::clone(&schema));
         let sources: Vec<usize> = taken.into_iter().map(|t| t.source).collect();
-        let make = Arc::new(move |_| {
-            let previous = Previous::new(&keys, &rows, &sources, (offset, ttl))?;
-            let waits = order == Order::EventTime;
-            let waiting = waits.then(|| Waiting::new(&keys, &rows));
-            let (time, output) = (time.clone(), Arc::clone(&output));
-            Ok(Box::new(Lag { time, output, previous, waiting }) as Box<dyn Operator>)
-        });
-        let plan = OperatorPlan::keyed(schema, cx.stream(0), self.key, make);
-        let plan = OperatorPlan { warnings, splittable: true, ..plan };
-        Ok(if order == Order::EventTime { plan.with_late_port(input) } else { plan })
+        let order = self.order;
+        let back = LookBack {
+            key: self.key,
+            keys,
+            schema,
+            sources,
+            offset: self.offset,
+            ttl: self.ttl,
+            waits: order == Order::EventTime,
+            timed: false,
+            derive: Arc::new(|_, before, _| Ok(before)),
+            remember: None,
+            meaning: String::new(),
+        };
+        back.plan(cx)
     }
 }
-
-const FOR_EVER: &str =
-    "without `ttl` the last rows of each key are kept for ever, and memory grows with the keys";
 
 fn mistake(message: &str, hint: &str) -> Error {
     Error::config("SW0321", message).with_hint(hint)
@@ -158,105 +147,6 @@ fn with_taken(input: &SchemaRef, taken: &[Taken]) -> SchemaRef {
         fields.push(Arc::new(Field::new(&taken.name, of, true)));
     }
     Arc::new(Schema::new(fields))
-}
-
-struct Lag {
-    time: Option<EventTime>,
-    output: SchemaRef,
-    previous: Previous,
-    waiting: Option<Waiting>,
-}
-
-impl Lag {
-    /// Makes rows of what was restored.
-    fn settle(&mut self) -> Result<()> {
-        let Self { previous, waiting, .. } = self;
-        if let Some(waiting) = waiting.as_mut().filter(|w| w.table.is_restoring()) {
-            for row in waiting.table.settle(&mut previous.index)? {
-                waiting.agenda.push(row.mark.time, row.id, ());
-            }
-        }
-        previous.settle()
-    }
-
-    fn emit(&mut self, batch: &Batch, times: &[i64], out: &mut Output) -> Result<()> {
-        let mut columns = batch.records.columns().to_vec();
-        // Rows in the order of event time are all remembered until they are over.
-        let waited = self.waiting.is_some();
-        let horizon = if waited { i64::MIN } else { self.previous.horizon() };
-        columns.extend(self.previous.pass(&batch.records, times, horizon)?);
-        out.emit(batch.with_records(RecordBatch::try_new(Arc::clone(&self.output), columns)?));
-        Ok(())
-    }
-}
-
-impl Operator for Lag {
-    fn process(&mut self, _input: Input, batch: Batch, out: &mut Output) -> Result<()> {
-        self.settle()?;
-        self.previous.clock.saw(batch.readings);
-        let rows = match &self.time {
-            Some(time) => time.of(batch, out)?,
-            None => Times { times: vec![0; batch.rows()].into(), batch },
-        };
-        match &mut self.waiting {
-            None => self.emit(&rows.batch, &rows.times, out),
-            Some(waiting) => {
-                let clock = &self.previous.clock;
-                waiting.push(&rows.on_time(|_, time| clock.has_passed(time), out)?)
-            }
-        }
-    }
-
-    fn on_watermark(&mut self, watermark: Timestamp, out: &mut Output) -> Result<()> {
-        self.settle()?;
-        self.previous.clock.advance(watermark);
-        let readings = self.previous.clock.readings(out.now());
-        while let Some(waiting) = &mut self.waiting
-            && let Some((rows, times)) = waiting.take(watermark.0)?
-        {
-            self.emit(&Batch::new(rows, readings), &times, out)?;
-        }
-        self.previous.forget()
-    }
-
-    fn tables(&self) -> Vec<TableSpec> {
-        let waiting = self.waiting.iter().map(|w| w.table.spec());
-        waiting.chain([self.previous.table.spec()]).collect()
-    }
-
-    fn layout(&self) -> String {
-        format!("offset {}", self.previous.offset())
-    }
-
-    fn seal(&mut self) -> Result<Vec<TableDelta>> {
-        self.settle()?;
-        let waiting = self.waiting.as_mut().map(|w| w.table.seal()).transpose()?.flatten();
-        Ok(waiting.into_iter().chain(self.previous.table.seal()?).collect())
-    }
-
-    fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        match &mut self.waiting {
-            Some(waiting) if waiting.table.name() == delta.table => waiting.table.restore(delta),
-            _ => self.previous.table.restore(delta),
-        }
-    }
-
-    fn state_bytes(&self) -> usize {
-        let waiting = self.waiting.as_ref().map_or(0, Waiting::bytes);
-        waiting + self.previous.bytes()
-    }
-
-    fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
-        let held = self.state_bytes();
-        let waiting = self.waiting.as_mut().map(Waiting::table_mut);
-        let tables = waiting.into_iter().chain([&mut self.previous.table]);
-        spill_tables(tables, (held, target), room)
-    }
-
-    fn spilled_bytes(&self) -> usize {
-        let waiting = self.waiting.as_ref().map_or(0, Waiting::disk_bytes);
-        waiting + self.previous.table.disk_bytes()
-    }
 }
 
 #[cfg(test)]

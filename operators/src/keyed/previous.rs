@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use swiftwater_engine::Result;
 
-use crate::keyed::{
-    Agenda, KeyColumns, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, WatermarkClock,
-};
+use super::{Agenda, KeyColumns, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, WatermarkClock};
 
 /// The last `offset` rows of each key.
-pub(super) struct Previous {
-    pub(super) clock: WatermarkClock,
-    pub(super) index: KeyIndex,
-    pub(super) table: RowTable,
+pub(crate) struct Previous {
+    pub(crate) clock: WatermarkClock,
+    pub(crate) index: KeyIndex,
+    pub(crate) table: RowTable,
     offset: usize,
     ttl: Option<i64>,
     /// The key's columns in a batch.
@@ -34,7 +32,7 @@ pub(super) struct Previous {
 }
 
 impl Previous {
-    pub(super) fn new(
+    pub(crate) fn new(
         keys: &KeyColumns,
         rows: &SchemaRef,
         sources: &[usize],
@@ -68,27 +66,31 @@ impl Previous {
     }
 
     /// How many rows are looked back.
-    pub(super) const fn offset(&self) -> usize {
+    pub(crate) const fn offset(&self) -> usize {
         self.offset
     }
 
     /// Rows pass: the looked-back columns for each, in order. Rows up to `horizon` are not
-    /// remembered.
-    pub(super) fn pass(
+    /// remembered, nor those for which `remembered` is not true.
+    pub(crate) fn pass(
         &mut self,
         records: &RecordBatch,
         times: &[i64],
-        horizon: i64,
+        (horizon, remembered): (i64, Option<&BooleanArray>),
     ) -> Result<Vec<ArrayRef>> {
         let mut slots = std::mem::take(&mut self.slots);
         self.index.insert(&self.keys.of(records), records.num_rows(), &mut slots)?;
         let first = self.table.push(records.project(&self.kept)?, times)?;
         let (mut before, mut gone) = (Vec::with_capacity(slots.len()), Vec::new());
-        for (id, (slot, time)) in (first..).zip(slots.iter().zip(times)) {
+        let passes = |row: usize, time: i64| {
+            time <= horizon || remembered.is_some_and(|rows| rows.is_null(row) || !rows.value(row))
+        };
+        for (row, (slot, time)) in slots.iter().zip(times).enumerate() {
+            let id = first + row as RowId;
             self.make_room(*slot);
             let farthest = self.farthest(*slot);
             before.push(if self.counts(farthest, *time) { farthest } else { NO_ROW });
-            if *time <= horizon {
+            if passes(row, *time) {
                 gone.push(id);
                 continue;
             }
@@ -96,8 +98,8 @@ impl Previous {
             gone.extend((replaced != NO_ROW).then_some(replaced));
             self.schedule(*slot, *time);
         }
-        for (slot, _) in slots.iter().zip(times).filter(|(_, time)| **time <= horizon) {
-            if self.is_empty(*slot) {
+        for (row, (slot, time)) in slots.iter().zip(times).enumerate() {
+            if passes(row, *time) && self.is_empty(*slot) {
                 self.index.remove(*slot);
             }
         }
@@ -115,7 +117,7 @@ impl Previous {
     }
 
     /// Rows of this time and before are forgotten.
-    pub(super) fn horizon(&self) -> i64 {
+    pub(crate) fn horizon(&self) -> i64 {
         self.ttl.and_then(|ttl| self.clock.before(ttl)).unwrap_or(i64::MIN)
     }
 
@@ -164,7 +166,7 @@ impl Previous {
     }
 
     /// Forgets the rows that the watermark has passed by `ttl`.
-    pub(super) fn forget(&mut self) -> Result<()> {
+    pub(crate) fn forget(&mut self) -> Result<()> {
         let horizon = self.horizon();
         let mut gone = Vec::new();
         while let Some((at, _, slot)) = self.expiring.pop_until(horizon) {
@@ -201,7 +203,7 @@ impl Previous {
     }
 
     /// Makes rings of what was restored.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         if !self.table.is_restoring() {
             return Ok(());
         }
@@ -216,7 +218,7 @@ impl Previous {
         Ok(())
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let by_slot = self.rings.capacity() * size_of::<RowId>() + self.next.capacity() * 16;
         self.index.bytes() + self.table.bytes() + by_slot + self.expiring.bytes()
     }
