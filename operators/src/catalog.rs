@@ -4,12 +4,14 @@
 mod aggregate;
 mod assert;
 mod deduplicate;
+mod encode;
 mod filter;
 mod group;
 mod join;
 mod lag;
 mod route;
 mod sample;
+mod scale;
 mod select;
 mod sql;
 mod throttle;
@@ -23,12 +25,14 @@ use swiftwater_engine::Registry;
 pub use aggregate::AggregateOptions;
 pub use assert::AssertOptions;
 pub use deduplicate::DeduplicateOptions;
+pub use encode::EncodeOptions;
 pub use filter::FilterOptions;
 pub use group::GroupOptions;
 pub use join::JoinOptions;
 pub use lag::LagOptions;
 pub use route::RouteOptions;
 pub use sample::SampleOptions;
+pub use scale::ScaleOptions;
 pub use select::SelectOptions;
 pub use sql::SqlOptions;
 pub use throttle::ThrottleOptions;
@@ -53,6 +57,8 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<JoinOptions>();
     registry.operator::<TopOptions>();
     registry.operator::<AggregateOptions>();
+    registry.operator::<ScaleOptions>();
+    registry.operator::<EncodeOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod expression;
 mod group;
 mod keyed;
+mod learned;
 mod quality;
 mod query;
 #[cfg(test)]

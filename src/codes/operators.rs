@@ -115,6 +115,16 @@ pub(super) const CODES: &[Code] = &[
         "A feature is a call such as `sum(amount)` with a window such as `1h`. See `swiftwater describe aggregate` for all functions.",
     ),
     (
+        "SW0361",
+        "A node that learns (`scale`, `encode`, `impute`, `outlier`) cannot be run as it is written.",
+        "The message names the column and what is wrong with it. See `swiftwater describe KIND` for the methods and what each needs.",
+    ),
+    (
+        "SW0362",
+        "A file of parameters cannot be read.",
+        "`parameters` names a file of JSON lines, or of CSV with a header, as the port `parameters` of a node with the same columns gives them: column, key, category, statistic, value, version.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",

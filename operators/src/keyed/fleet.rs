@@ -33,6 +33,8 @@ pub(crate) enum Step {
 pub(crate) struct Given {
     pub(crate) rows: Vec<Value>,
     pub(crate) late: Vec<Value>,
+    /// Rows of other ports than the main one.
+    pub(crate) beside: Vec<Value>,
     pub(crate) rejected: usize,
     /// Rows that came out at or below the watermark that their instance had told before.
     pub(crate) behind: usize,
@@ -206,8 +208,11 @@ impl Fleet {
 
     fn collect(&mut self, instance: usize, mut out: Output) {
         for (port, batch) in out.take_batches() {
-            assert_eq!(port, 0);
-            assert_eq!(batch.records.schema(), self.plan.ports[0].1);
+            assert_eq!(batch.records.schema(), self.plan.ports[port].1);
+            if port > 0 {
+                self.given.beside.extend(rows::json(&batch.records));
+                continue;
+            }
             let told = self.told.get(instance).copied().flatten();
             self.given.behind += self.behind(&batch.records, told);
             self.given.rows.extend(rows::json(&batch.records));
