@@ -104,7 +104,8 @@ enum OneOf {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ScaledColumn {
-    /// The column that it is made from.
+    /// The column that it is made from; the same name if left out.
+    #[serde(default)]
     #[expect(dead_code, reason = "read by its name")]
     of: String,
     /// The method, instead of the node's.

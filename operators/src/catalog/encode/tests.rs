@@ -247,10 +247,13 @@ fn mistakes_are_named() {
 
 type Passed = BTreeMap<i64, (i64, i64, Option<f64>)>;
 
+/// Categories of rows, and categories and labels, of one key.
+type Held = (Vec<i64>, Vec<(i64, i64)>);
+
 /// Count, order and mean label of `v % 3` by key, as a loop finds them.
 fn oracle(told: &[Told]) -> Passed {
     let (mut waiting, mut now): (Vec<(i64, usize, fleet::Row)>, i64) = (Vec::new(), i64::MIN);
-    let mut held: BTreeMap<Option<i64>, (Vec<i64>, Vec<(i64, i64)>)> = BTreeMap::new();
+    let mut held: BTreeMap<Option<i64>, Held> = BTreeMap::new();
     let mut passed = Passed::new();
     for told in told.iter().chain([&Told::Watermark(i64::MAX)]) {
         match told {
