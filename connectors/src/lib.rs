@@ -10,6 +10,9 @@ mod io_call;
 mod io_runtime;
 mod kafka;
 mod lookup;
+#[cfg(test)]
+#[path = "../../tests/support/oracle.rs"]
+mod oracle;
 mod postgres;
 mod redis;
 mod stdout;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::swiftwater;
+use crate::support::{Broker, Launch, Record, Topic, oracle, shared_server, swiftwater};
 
 const TOPOLOGY: &str = r#"name: cards
 sources:
@@ -113,6 +114,21 @@ fn what_readers_can_bear_may_change_and_a_new_version_stands_beside() {
     assert_eq!(names, ["card_v1", "card_v2"]);
 }
 
+#[test]
+fn the_registry_may_be_in_an_object_store() {
+    let registry = Registry::new();
+    let url = format!("file://{}", registry.0.path().display());
+    let (code, text) = registry.take(TOPOLOGY, &["--registry", &url]);
+    assert_eq!(code, Some(0), "{text}");
+    let changed = TOPOLOGY.replace("window: 1h", "window: 2h");
+    assert_eq!(registry.take(&changed, &["--registry", &url, "--check"]).0, Some(2));
+    let json = fs::read_to_string(registry.path("feature_views/registry.json")).unwrap();
+    assert!(json.contains("\"card_v1\""), "{json}");
+    fs::write(registry.path("broken.json"), "{}").unwrap();
+    let (code, text) = registry.take(TOPOLOGY, &["--registry", "broken.json"]);
+    assert!(code == Some(2) && text.contains("SW4117"), "{text}");
+}
+
 fn check(directory: &Path, topology: &str) -> String {
     fs::write(directory.join("t.yaml"), topology).unwrap();
     let output = swiftwater(directory, &["check", "t.yaml"]);
@@ -142,4 +158,67 @@ fn mistakes_of_views_are_told_at_their_place() {
             assert!(text.contains(part), "{to}: {part} is missing in\n{text}");
         }
     }
+}
+
+const LIMIT: Duration = Duration::from_secs(90);
+const PAYMENTS: i64 = 400;
+/// Seconds since 1970 of the last of them.
+const NEWEST: f64 = 1_795_431_989.0;
+
+/// Payments of 20 cards, out of order by up to 3 s, and one that lets the watermark pass all others.
+fn payments() -> impl Iterator<Item = Record> {
+    let row = |n: i64| {
+        let at = 1_795_428_000_000 + n * 10_000 - (n * 7 % 4) * 1_000;
+        json!({"card": format!("card {}", n % 20), "amount": n as f64 / 4.0, "country": "CH", "paid_at": at})
+    };
+    let last = json!({"card": "last", "amount": 1, "country": "CH", "paid_at": 1_795_428_000_000_i64 + 90_000_000});
+    (0..PAYMENTS).map(row).chain([last]).map(|row| Record::new(row.to_string()))
+}
+
+/// Runs a topology until its sink has the features of all payments.
+fn run(text: String, redis: &str, directory: &Path, freshness: Option<f64>) {
+    let sink = "online";
+    let store = format!("file://{}", directory.join("store").display());
+    let launch = Launch::new(text)
+        .env("BROKERS", Broker::shared().bootstrap())
+        .env("REDIS_URL", redis)
+        .env("STORE", store);
+    let mut running = launch.start_in(directory);
+    running.wait_ready();
+    running.wait_metrics("features of all payments", LIMIT, |samples| {
+        let labels = [("node", sink), ("direction", "in")];
+        let seen = samples.total("swiftwater_feature_newest_event_seconds", &[("sink", sink)]);
+        samples.total("swiftwater_rows_total", &labels) >= PAYMENTS as f64 && seen >= NEWEST
+    });
+    let samples = running.metrics();
+    let target = samples.sum("swiftwater_feature_freshness_target_seconds", &[("sink", sink)]);
+    assert_eq!(target, freshness);
+    assert_eq!(running.drain(LIMIT), 143, "{}", running.log());
+}
+
+#[test]
+fn a_redis_that_was_wiped_is_filled_again_with_the_same_bytes() {
+    let broker = Broker::shared();
+    let redis = shared_server("SWIFTWATER_TEST_REDIS", "redis.sh");
+    let paid = Topic::create(broker, "payments", 1);
+    let kept = Topic::create(broker, "kept", 4);
+    paid.produce(payments());
+    let project = kept.name().replace('-', "_");
+    let directory = TempDir::new().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/topologies");
+    let topology = |file: &str| {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let text = text.replace("topic: payments", &format!("topic: {}", paid.name()));
+        let text = text.replace("topic: card_features", &format!("topic: {}", kept.name()));
+        let text = text.replace("project: card_features", &format!("project: {project}"));
+        text.replace("name: card_features", &format!("name: {project}"))
+    };
+    run(topology("card_features.yaml"), &redis, directory.path(), Some(5.0));
+    let dump =
+        |more: &[&str]| oracle("redis_dump.py", &[&[redis.as_str(), &project], more].concat(), "");
+    let written = dump(&["wipe"]);
+    assert_eq!(written.as_object().unwrap().len(), 20, "{written}");
+    assert_eq!(dump(&[]), json!({}));
+    run(topology("card_features_rebuild.yaml"), &redis, directory.path(), None);
+    assert_eq!(dump(&["wipe"]), written);
 }

@@ -4,6 +4,7 @@
 //! - [`Topic`]: creates, fills and reads a topic through plain rdkafka, independently of the
 //!   product's connectors.
 //! - [`Swiftwater`]: the built binary running a topology, its signals, exit code and log.
+//! - [`oracle`]: what a Python script says.
 //! - [`Samples`]: what its `/metrics` says.
 //! - [`Proxy`]: stands between a client and a broker, and holds back the end of transactions.
 //! - [`Prometheus`]: a real one that scrapes what a test runs.
@@ -12,6 +13,7 @@
 mod broker;
 mod deadline;
 mod http;
+mod oracle;
 mod process;
 mod prometheus;
 mod proxy;
@@ -22,6 +24,7 @@ mod topic;
 pub(crate) use broker::Broker;
 pub(crate) use deadline::{wait_for, wait_until};
 pub(crate) use http::get;
+pub(crate) use oracle::oracle;
 pub(crate) use process::{Launch, Swiftwater, free_address, swiftwater};
 pub(crate) use prometheus::{Prometheus, complaints};
 pub(crate) use proxy::{Held, Proxy};

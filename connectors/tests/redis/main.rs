@@ -9,6 +9,8 @@
 
 mod epochs;
 mod features;
+#[path = "../../../tests/support/oracle.rs"]
+mod oracle;
 mod rows;
 #[path = "../../../tests/support/server.rs"]
 mod server;

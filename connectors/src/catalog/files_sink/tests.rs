@@ -17,6 +17,7 @@ use swiftwater_engine::{Barrier, Batch, Clock, Polled, Readings, Sink, Timestamp
 
 use super::*;
 use crate::catalog::FilesSourceOptions;
+use crate::oracle::oracle;
 use crate::test_node::{node, open_sink, open_source, plan_source};
 
 pub(super) const FLUSH: Barrier = Barrier { epoch: 1, flush: true };
@@ -298,23 +299,6 @@ fn options_that_make_no_sense_are_told() {
     }
 }
 
-/// Reads a directory of Parquet with DuckDB and pandas: columns and rows in order of `n`.
-fn read_by_others(directory: &Path) -> Value {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = std::env::var("SWIFTWATER_TEST_PYTHON").unwrap_or_else(|_| {
-        let made = std::process::Command::new(root.join("scripts/python.sh")).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        String::from_utf8(made.stdout).unwrap().trim().to_owned()
-    });
-    let read = std::process::Command::new(python)
-        .arg(root.join("tests/oracle/parquet_read.py"))
-        .arg(directory)
-        .output()
-        .unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-    serde_json::from_slice(&read.stdout).unwrap()
-}
-
 #[test]
 fn duckdb_and_pandas_read_features_with_both_clocks() {
     let directory = tempfile::tempdir().unwrap();
@@ -345,7 +329,7 @@ fn duckdb_and_pandas_read_features_with_both_clocks() {
         row(2, None, Some(-1.0), second, None),
         row(3, Some("2026-11-22T23:59:59.999000"), Some(2.0), second, Some("2026-11-22")),
     ]);
-    let read = read_by_others(directory.path());
+    let read = oracle("parquet_read.py", &[directory.path().to_str().unwrap()], "");
     assert_eq!(read["duckdb"], expected);
     assert_eq!(read["pandas"], expected);
 }
