@@ -18,7 +18,7 @@ pub(crate) use cold_rows::{ColdRows, ColdStore, RawRows};
 pub(crate) use event_time::{EventTime, Times, WatermarkClock, set_aside};
 pub(crate) use index::{KeyIndex, Slot};
 pub(crate) use key_columns::KeyColumns;
-pub(crate) use look_back::{LookBack, Passing};
+pub(crate) use look_back::{LookBack, Passing, Remember};
 pub(crate) use row_log::{NO_ROW, RowId};
 pub(crate) use row_table::{Hasher, Removal, RowTable, check_columns, identity, spill_tables};
 pub(crate) use timeline::{Entry, Timeline};

@@ -45,7 +45,7 @@ pub struct LagOptions {
     pub ttl: Option<Duration>,
 }
 
-const fn one() -> usize {
+pub(super) const fn one() -> usize {
     1
 }
 
@@ -82,13 +82,7 @@ sinks:
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
         let input = cx.input()?;
         let keys = KeyColumns::find(&self.key, "key", &input)?;
-        if self.key.is_empty() {
-            return Err(mistake("look back without a `key`", "name the columns of a sequence"));
-        }
-        if self.offset == 0 || self.offset > FARTHEST {
-            let message = format!("look back {} rows", self.offset);
-            return Err(mistake(&message, &format!("`offset` is 1 to {FARTHEST}")));
-        }
+        check(&self.key, self.offset)?;
         let taken = taken(&self.columns, &input)?;
         let schema = with_taken(&input, &taken);
         let sources: Vec<usize> = taken.into_iter().map(|t| t.source).collect();
@@ -110,17 +104,35 @@ sinks:
     }
 }
 
-fn mistake(message: &str, hint: &str) -> Error {
+/// The order of operators whose values depend on the order of rows.
+pub(super) const fn event_time() -> Order {
+    Order::EventTime
+}
+
+/// # Errors
+/// `Config` (`SW0321`) for a look back without a key, or by no or too many rows.
+pub(super) fn check(key: &[String], offset: usize) -> Result<()> {
+    if key.is_empty() {
+        return Err(mistake("look back without a `key`", "name the columns of a sequence"));
+    }
+    if offset == 0 || offset > FARTHEST {
+        let message = format!("look back {offset} rows");
+        return Err(mistake(&message, &format!("`offset` is 1 to {FARTHEST}")));
+    }
+    Ok(())
+}
+
+pub(super) fn mistake(message: &str, hint: &str) -> Error {
     Error::config("SW0321", message).with_hint(hint)
 }
 
 /// A new column and the number of the one it is taken from.
-struct Taken {
-    name: String,
-    source: usize,
+pub(super) struct Taken {
+    pub(super) name: String,
+    pub(super) source: usize,
 }
 
-fn taken(columns: &Map<String, Value>, input: &SchemaRef) -> Result<Vec<Taken>> {
+pub(super) fn taken(columns: &Map<String, Value>, input: &SchemaRef) -> Result<Vec<Taken>> {
     if columns.is_empty() {
         return Err(mistake("look back at no column", "write columns: {previous_price: price}"));
     }

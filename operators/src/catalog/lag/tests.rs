@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::json;
+use swiftwater_engine::Timestamp;
 use swiftwater_engine::testing::{Harness, rows};
 
 use super::*;
