@@ -182,7 +182,7 @@ mod tests {
         delta.push(values);
         delta.end().unwrap();
         let rows = delta.take_rows(0);
-        (rows, delta.take_breaches().into_iter().map(|(_, n)| n).sum())
+        (rows, delta.take_breaches().into_values().sum())
     }
 
     #[test]
