@@ -10,6 +10,7 @@ mod kafka_source;
 mod lookup;
 mod postgres_sink;
 mod redis_sink;
+mod score;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
@@ -25,6 +26,9 @@ pub use lookup::{
 };
 pub use postgres_sink::PostgresSinkOptions;
 pub use redis_sink::{FeatureOptions as RedisFeatureOptions, RedisOptions};
+pub use score::{
+    ScoreCanary, ScoreElement, ScoreInput, ScoreOptions, ScoreOutput, ScoreShadow, ScoreTensor,
+};
 pub use stdout::{StdoutOptions, View};
 
 use swiftwater_engine::Registry;
@@ -36,6 +40,7 @@ pub use crate::files::store::StoreOptions;
 pub use crate::lookup::OnMiss;
 pub use crate::postgres::SslMode;
 pub use crate::redis::Layout;
+pub use crate::score::TensorType;
 
 /// Registers every source, sink and message format of this crate.
 pub fn register(registry: &mut Registry) {
@@ -45,6 +50,7 @@ pub fn register(registry: &mut Registry) {
     registry.source::<KafkaSourceOptions>();
     // Operators.
     registry.operator::<LookupOptions>();
+    registry.operator::<ScoreOptions>();
     // Sinks.
     registry.sink::<BlackholeOptions>();
     registry.sink::<FilesSinkOptions>();

@@ -15,6 +15,7 @@ mod lookup;
 mod oracle;
 mod postgres;
 mod redis;
+mod score;
 mod stdout;
 mod store_metrics;
 #[cfg(test)]

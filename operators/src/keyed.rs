@@ -11,6 +11,8 @@ mod previous;
 mod row_log;
 mod row_table;
 mod timeline;
+mod version_table;
+mod versions;
 mod waiting;
 
 pub(crate) use agenda::Agenda;
@@ -22,6 +24,8 @@ pub(crate) use look_back::{LookBack, Passing, Remember};
 pub(crate) use row_log::{NO_ROW, RowId};
 pub(crate) use row_table::{Hasher, Removal, RowTable, check_columns, identity, spill_tables};
 pub(crate) use timeline::{Entry, Timeline};
+pub(crate) use version_table::{VersionRows, VersionTable, keyed_rows};
+pub(crate) use versions::Asked;
 pub(crate) use waiting::Waiting;
 
 /// Microseconds of a duration of the topology file.

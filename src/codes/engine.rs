@@ -74,6 +74,11 @@ pub(super) const CODES: &[Code] = &[
         "Raise `out_of_orderness` where such rows shall count; `late` of the node says what becomes of them.",
     ),
     (
+        "SW3303",
+        "A row of features does not say when it was available: its column is null.",
+        "Correct the producer, or leave `available_at` out where event time alone shall count.",
+    ),
+    (
         "SW4001",
         "The system gives no further thread.",
         "Raise the limit of processes (`ulimit -u`, or the container's `pids` limit), or lower `parallelism`.",

@@ -85,6 +85,11 @@ pub(super) const CODES: &[Code] = &[
         "`by` lists SQL expressions with `asc` or `desc`, `n` is at least 1. See `swiftwater describe top`.",
     ),
     (
+        "SW0371",
+        "The options of a `join_point_in_time` do not fit together.",
+        "The first input is the requests, each other one stands once in `features` with a `ttl`; keys are of the same types. See `swiftwater describe join_point_in_time`.",
+    ),
+    (
         "SW3310",
         "A node holds more keys than one task can number.",
         "Raise the node's `parallelism`, or let keys be forgotten sooner (`ttl`).",

@@ -103,4 +103,14 @@ pub(super) const CODES: &[Code] = &[
         "Nothing was found for a row's key.",
         "`on_miss` says what becomes of such rows: keep, drop, reject or fail.",
     ),
+    (
+        "SW2237",
+        "An option of `score` does not go with its input, or has an impossible value.",
+        "The message names the option and says what is possible. See `swiftwater describe score`.",
+    ),
+    (
+        "SW2238",
+        "A model gave no score for a row.",
+        "The message has the server's answer, or which input was null, NaN or infinite. `fallback` gives such rows values instead; `timeout` and `retry` say how long the server has.",
+    ),
 ];

@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::dead_letter::Rejected;
 use crate::error::{Error, Result};
 use crate::kind::{NodeContext, OperatorOptions, OperatorPlan};
+use crate::metrics::NodeMetrics;
 use crate::operator::{Operator, Output};
 use crate::runtime::isolate;
 use crate::spill::SpillRoom;
@@ -120,6 +121,14 @@ impl Harness {
             self.collect(out);
         }
         Ok(self)
+    }
+
+    /// Gives the operator its metrics, as the engine does before anything else.
+    ///
+    /// # Errors
+    /// What the operator says.
+    pub fn open(&mut self, metrics: &NodeMetrics) -> Result<()> {
+        self.operator.open(metrics)
     }
 
     /// Hands over rows of the first input.

@@ -6,7 +6,6 @@ mod interval;
 mod options;
 mod output;
 mod side;
-mod versions;
 mod windowed;
 
 use std::sync::Arc;

@@ -45,6 +45,12 @@ impl EventTime {
         self.column
     }
 
+    /// A row has no event time.
+    pub(crate) fn missing(&self) -> Error {
+        let name = &self.name;
+        Error::data("SW3301", format!("place a row in time: its event time `{name}` is null"))
+    }
+
     /// The times of a batch; rows without one are set aside.
     pub(crate) fn of(&self, batch: Batch, out: &mut Output) -> Result<Times> {
         let column = batch.records.column(self.column);
@@ -54,9 +60,7 @@ impl EventTime {
             return Ok(Times { batch, times });
         }
         let present = is_not_null(&micros)?;
-        let name = &self.name;
-        let message = format!("place a row in time: its event time `{name}` is null");
-        let error = Error::data("SW3301", message);
+        let error = self.missing();
         for row in (0..batch.rows()).filter(|row| !present.value(*row)) {
             set_aside(&batch, row, &error, out);
         }

@@ -86,6 +86,11 @@ impl Timeline {
         self.get(self.place(|e| e.time <= time).checked_sub(1)?)
     }
 
+    /// Rows up to `time`, the newest first; of the same time, the one that came last first.
+    pub(crate) fn newest_first(&self, time: i64) -> impl Iterator<Item = &Entry> {
+        (0..self.place(|e| e.time <= time)).rev().filter_map(|at| self.get(at))
+    }
+
     /// A row that is there.
     pub(crate) fn get_mut(&mut self, time: i64, id: RowId) -> Option<&mut Entry> {
         let at = self.place(|e| (e.time, e.id) < (time, id));
@@ -111,12 +116,6 @@ impl Timeline {
             _ => *self = Self::Empty,
         }
         Some(found)
-    }
-
-    /// Takes the first row out if it is before `time` and `id`.
-    pub(crate) fn pop_before(&mut self, time: i64, id: RowId) -> Option<Entry> {
-        let first = self.first().copied().filter(|e| (e.time, e.id) < (time, id))?;
-        self.remove(first.time, first.id)
     }
 }
 
@@ -156,12 +155,9 @@ mod tests {
             for (time, id) in &oracle {
                 prop_assert!(timeline.get_mut(*time, *id).is_some());
             }
-            let mut popped = Vec::new();
-            while let Some(entry) = timeline.pop_before(last, 0) {
-                popped.push((entry.time, entry.id));
-            }
-            let before: Vec<_> = oracle.into_iter().filter(|e| *e < (last, 0)).collect();
-            prop_assert_eq!(popped, before);
+            let found: Vec<_> = timeline.newest_first(last).map(|e| (e.time, e.id)).collect();
+            let until: Vec<_> = oracle.into_iter().rev().filter(|e| e.0 <= last).collect();
+            prop_assert_eq!(found, until);
         }
     }
 }

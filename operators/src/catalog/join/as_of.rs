@@ -1,7 +1,6 @@
 //! The as-of join: each left row gets the newest right row up to its own time. Right rows are
 //! versions: of those that the watermark has passed, only the newest of each key is held.
 
-use arrow::array::UInt32Array;
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
     Batch, Error, Operator, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
@@ -10,10 +9,10 @@ use swiftwater_engine::{
 use super::Plan;
 use super::options::{JoinType, Wait};
 use super::output::{Pair, emit_pairs};
-use super::side::{CHUNK, keyed_rows};
-use super::versions::Versions;
+use super::side::CHUNK;
 use crate::keyed::{
-    Agenda, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, Times, WatermarkClock, spill_tables,
+    Agenda, Asked, KeyIndex, NO_ROW, Removal, RowId, RowTable, Times, VersionRows, VersionTable,
+    WatermarkClock, spill_tables,
 };
 
 /// Joins each left row with the version that held at its time.
@@ -21,13 +20,10 @@ pub(super) struct AsOfJoin {
     plan: Plan,
     wait: Wait,
     clock: WatermarkClock,
-    index: KeyIndex,
-    slots: Vec<Slot>,
     /// Left rows that wait for the watermark.
     left: RowTable,
     waiting: Agenda<()>,
-    right: RowTable,
-    versions: Versions,
+    right: VersionTable,
 }
 
 impl AsOfJoin {
@@ -36,29 +32,28 @@ impl AsOfJoin {
         Ok(Self {
             wait,
             clock: WatermarkClock::default(),
-            index: KeyIndex::new(&left_keys.types())?,
-            slots: Vec::new(),
             left: RowTable::new("left", left_keys, left, Removal::ByTime),
             waiting: Agenda::default(),
-            right: RowTable::new("right", right_keys, right, Removal::ByKey),
-            versions: Versions::new(max_age),
+            right: VersionTable::new(&VersionRows {
+                name: "right",
+                keys: right_keys,
+                rows: right,
+                max_age,
+                known: None,
+                op: None,
+            })?,
             plan: plan.clone(),
         })
     }
 
     fn settle(&mut self) -> Result<()> {
-        if !self.left.is_restoring() && !self.right.is_restoring() {
-            return Ok(());
+        if self.left.is_restoring() {
+            let [keys, _] = &self.plan.keys;
+            for row in self.left.settle(&mut KeyIndex::new(&keys.types())?)? {
+                self.waiting.push(row.mark.time, row.id, ());
+            }
         }
-        for row in self.left.settle(&mut self.index)? {
-            self.waiting.push(row.mark.time, row.id, ());
-        }
-        for row in self.right.settle(&mut self.index)? {
-            self.versions.insert(row.slot, row.mark.time, row.id);
-        }
-        let versions = &self.versions;
-        self.index.retain(|slot| !versions.is_empty(slot));
-        Ok(())
+        self.right.settle()
     }
 
     fn process_left(&mut self, batch: Batch, out: &mut Output) -> Result<()> {
@@ -80,34 +75,10 @@ impl AsOfJoin {
     }
 
     fn process_right(&mut self, batch: Batch, out: &mut Output) -> Result<()> {
-        let ([_, keys], [_, time]) = (&self.plan.keys, &self.plan.times);
-        let mut rows = time.of(batch, out)?;
-        if let Some(keyed) = keyed_rows(&keys.of(&rows.batch.records)) {
-            // A null equals nothing.
-            rows = rows.pick(&numbers(keyed.iter()))?;
-        }
-        self.index.insert(&keys.of(&rows.batch.records), rows.rows(), &mut self.slots)?;
-        let first = self.right.push(rows.batch.records.clone(), &rows.times)?;
-        let watermark = self.clock.watermark();
-        let mut useless = Vec::with_capacity(rows.rows());
-        for (id, (slot, time)) in (first..).zip(self.slots.iter().zip(&rows.times)) {
-            let is_useless = watermark.is_some_and(|w| self.versions.is_useless(*slot, *time, w));
-            useless.push(is_useless);
-            if !is_useless {
-                self.versions.insert(*slot, *time, id);
-            }
-        }
-        if !useless.contains(&true) {
-            return Ok(());
-        }
-        let late = rows.pick(&numbers(useless.iter().copied()))?;
-        out.late(self.plan.columns.late(1, &late.batch)?);
-        let gone = (first..).zip(&useless).filter(|(_, u)| **u).map(|(id, _)| id);
-        self.right.remove(&gone.collect::<Vec<_>>())?;
-        for slot in &self.slots {
-            if self.versions.is_empty(*slot) {
-                self.index.remove(*slot);
-            }
+        let [_, time] = &self.plan.times;
+        let rows = time.of(batch, out)?;
+        if let Some(late) = self.right.push(rows, self.clock.watermark())? {
+            out.late(self.plan.columns.late(1, &late.batch)?);
         }
         Ok(())
     }
@@ -124,23 +95,16 @@ impl AsOfJoin {
         let [keys, _] = &self.plan.keys;
         let keys = keys.numbers.iter().map(|c| self.left.column(*c, &places));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let keyed = keyed_rows(&keys);
-        self.index.find(&keys, rows.len(), &mut self.slots)?;
-        let version = |row: usize, slot: Slot, time: i64| {
-            let keyed = keyed.as_ref().is_none_or(|k| k.is_valid(row));
-            keyed.then(|| self.versions.at(slot, time)).flatten().unwrap_or(NO_ROW)
-        };
-        let pair = |(row, ((id, time), slot)): (usize, (&(RowId, i64), &Slot))| Pair {
-            rows: [*id, version(row, *slot, *time)],
-            time: *time,
-        };
-        let mut pairs: Vec<Pair> = rows.iter().zip(&self.slots).enumerate().map(pair).collect();
+        let found = self.right.find(&keys, rows.iter().map(|(_, time)| Asked::at(*time)))?;
+        let pair =
+            |((id, time), found): (&(RowId, i64), RowId)| Pair { rows: [*id, found], time: *time };
+        let mut pairs: Vec<Pair> = rows.iter().zip(found).map(pair).collect();
         self.check(&mut pairs, readings, out)?;
         if self.plan.join == JoinType::Inner {
             pairs.retain(|p| !p.rows.contains(&NO_ROW));
         }
         let plan = Plan { condition: None, ..self.plan.clone() };
-        emit_pairs(&plan, [&self.left, &self.right], (&pairs, 0), readings, out)?;
+        emit_pairs(&plan, [&self.left, &self.right.table], (&pairs, 0), readings, out)?;
         self.left.remove(&ids)
     }
 
@@ -152,7 +116,7 @@ impl AsOfJoin {
         if found.is_empty() {
             return Ok(());
         }
-        let batch = self.plan.columns.batch([&self.left, &self.right], &found, 0)?;
+        let batch = self.plan.columns.batch([&self.left, &self.right.table], &found, 0)?;
         let holds = condition.holds(&Batch::new(batch, readings), out)?;
         let found = pairs.iter_mut().filter(|p| !p.rows.contains(&NO_ROW));
         for (pair, _) in found.zip(holds).filter(|(_, holds)| !holds) {
@@ -161,10 +125,6 @@ impl AsOfJoin {
         }
         Ok(())
     }
-}
-
-fn numbers(picked: impl Iterator<Item = bool>) -> UInt32Array {
-    (0_u32..).zip(picked).filter_map(|(row, picked)| picked.then_some(row)).collect()
 }
 
 impl Operator for AsOfJoin {
@@ -191,12 +151,11 @@ impl Operator for AsOfJoin {
             self.answer(&due, readings, out)?;
         }
         self.left.expire_below(watermark.0.saturating_add(1));
-        let gone = self.versions.advance(watermark.0, &mut self.index);
-        self.right.remove(&gone)
+        self.right.advance(watermark.0)
     }
 
     fn tables(&self) -> Vec<TableSpec> {
-        vec![self.left.spec(), self.right.spec()]
+        vec![self.left.spec(), self.right.table.spec()]
     }
 
     fn layout(&self) -> String {
@@ -205,11 +164,12 @@ impl Operator for AsOfJoin {
 
     fn seal(&mut self) -> Result<Vec<TableDelta>> {
         self.settle()?;
-        Ok(self.left.seal()?.into_iter().chain(self.right.seal()?).collect())
+        Ok(self.left.seal()?.into_iter().chain(self.right.table.seal()?).collect())
     }
 
     fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        match [&mut self.left, &mut self.right].into_iter().find(|t| t.name() == delta.table) {
+        match [&mut self.left, &mut self.right.table].into_iter().find(|t| t.name() == delta.table)
+        {
             Some(table) => table.restore(delta),
             None => {
                 let table = delta.table;
@@ -222,16 +182,15 @@ impl Operator for AsOfJoin {
     }
 
     fn state_bytes(&self) -> usize {
-        let rows = self.left.bytes() + self.right.bytes() + self.waiting.bytes();
-        self.index.bytes() + rows + self.versions.bytes()
+        self.left.bytes() + self.right.bytes() + self.waiting.bytes()
     }
 
     fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
         let held = self.state_bytes();
-        spill_tables([&mut self.left, &mut self.right], (held, target), room)
+        spill_tables([&mut self.left, &mut self.right.table], (held, target), room)
     }
 
     fn spilled_bytes(&self) -> usize {
-        self.left.disk_bytes() + self.right.disk_bytes()
+        self.left.disk_bytes() + self.right.table.disk_bytes()
     }
 }

@@ -1,8 +1,9 @@
 //! The two sides of a join that holds rows of both: by key in the order of event time.
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{AsArray, UInt32Array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
-use hashbrown::HashSet;
+use arrow::datatypes::Int64Type;
+use hashbrown::{HashMap, HashSet};
 use swiftwater_engine::{
     Batch, Error, Merge, Output, Readings, Result, SpillRoom, TableDelta, TableSpec, Timestamp,
 };
@@ -11,7 +12,7 @@ use super::Plan;
 use super::output::{Pair, emit_pairs};
 use crate::keyed::{
     Agenda, Entry, Hasher, KeyIndex, NO_ROW, Removal, RowId, RowTable, Slot, Timeline, Times,
-    WatermarkClock, identity, spill_tables,
+    WatermarkClock, identity, keyed_rows, spill_tables,
 };
 
 /// Most rows of a batch of the result.
@@ -78,12 +79,6 @@ impl Arrived {
 
 fn is_keyed(keyed: Option<&NullBuffer>, row: usize) -> bool {
     keyed.is_none_or(|k| k.is_valid(row))
-}
-
-/// Which rows have no null in any of these columns; `None` where all have none.
-pub(super) fn keyed_rows(keys: &[ArrayRef]) -> Option<NullBuffer> {
-    let nulls = keys.iter().map(|k| k.logical_nulls());
-    nulls.fold(None, |all, one| NullBuffer::union(all.as_ref(), one.as_ref()))
 }
 
 impl Sides {
@@ -280,19 +275,28 @@ impl Sides {
     }
 }
 
+/// The rows that met one: those of all deltas whose time is not over. The number of a row that is
+/// over may be given out again once its key moves to another task.
 fn matched_rows(
     deltas: &[TableDelta],
     keys: usize,
     index: &mut KeyIndex,
 ) -> Result<HashSet<(Slot, i64), Hasher>> {
-    let mut matched = HashSet::default();
+    let mut matched: HashMap<(Slot, i64), i64, Hasher> = HashMap::default();
     let mut slots = Vec::new();
     for delta in deltas {
         let (columns, stored) = identity(&delta.rows, keys)?;
         index.insert(columns, delta.rows.num_rows(), &mut slots)?;
-        matched.extend(slots.iter().copied().zip(stored.values().iter().copied()));
+        let times = delta.rows.columns().get(keys + 1).map(|c| c.as_primitive::<Int64Type>());
+        let times = times.map_or(&[][..], |times| times.values());
+        matched.extend(
+            slots.iter().copied().zip(stored.values().iter().copied()).zip(times.iter().copied()),
+        );
+        if let Some(below) = delta.expired_below {
+            matched.retain(|_, time| *time >= below);
+        }
     }
-    Ok(matched)
+    Ok(matched.into_keys().collect())
 }
 
 impl Side {

@@ -7,8 +7,8 @@ use swiftwater_engine::{
 
 use super::Plan;
 use super::output::Pair;
-use super::side::{CHUNK, Sides, alone, keyed_rows};
-use crate::keyed::{RowId, Slot};
+use super::side::{CHUNK, Sides, alone};
+use crate::keyed::{RowId, Slot, keyed_rows};
 
 /// A window closes when the watermark is a millisecond before its end.
 const CLOSES_BEFORE: i64 = 1000;
