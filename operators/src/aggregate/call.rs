@@ -57,8 +57,12 @@ impl Call {
             && !function.func.supports_within_group_clause()
         {
             let name = function.func.name();
+            let cure = match name {
+                "string_agg" => "; write `array_to_string(array_agg(x ORDER BY y), ', ')`",
+                _ => "",
+            };
             let message =
-                format!("`{name}` needs its rows in order, and those of a stream are not");
+                format!("`{name}` needs its rows in order, and those of a stream are not{cure}");
             return Err(DataFusionError::Plan(message));
         }
         let ordering = parameters.order_by.iter().map(|sort| &sort.expr);

@@ -55,6 +55,8 @@ fn aggregates_are_expressions_with_filter_and_distinct() {
         "mean": "avg(price)",
         "middle": "median(price)",
         "list": "array_agg(price ORDER BY price DESC)",
+        "all": "array_to_string(array_agg(price ORDER BY price), '-')",
+        "kinds": "string_agg(DISTINCT CAST(bidder AS VARCHAR), '-')",
         "last": "last_value(price ORDER BY at)",
         "label": "bidder * 10 + count(*)",
     });
@@ -66,7 +68,18 @@ fn aggregates_are_expressions_with_filter_and_distinct() {
     harness.push(&json!([row(1, 50, 0)]));
     harness.end().unwrap();
     harness.expect(&json!([{"bidder": 1, "share": 80, "spread": 40, "prices": 3, "mean": 25.0,
-        "middle": 20, "list": [50, 30, 10, 10], "last": 10, "label": 14}]));
+        "middle": 20, "list": [50, 30, 10, 10], "all": "10-10-30-50", "kinds": "1", "last": 10, "label": 14}]));
+}
+
+#[test]
+fn texts_in_order_are_refused_with_their_cure() {
+    let options = json!({"tumbling": {"size": "10s"}, "key": ["bidder"],
+        "aggregate": {"all": "string_agg(CAST(price AS VARCHAR), '-' ORDER BY price)"}});
+    let columns = json!({"bidder": "int64", "price": "int64", "at": "timestamp_ms"});
+    let schema = rows::columns(&columns);
+    let error = Harness::plan::<WindowOptions>(options, &[schema]).err().unwrap();
+    let told = format!("{error:?}");
+    assert!(error.code == "SW0303" && told.contains("array_to_string(array_agg("), "{told}");
 }
 
 #[test]
