@@ -96,6 +96,21 @@ fn a_file_is_read_anew_and_a_broken_one_stops() {
     assert!(error.code == "SW2235" && error.message.contains("people.csv:2"), "{error}");
 }
 
+#[test]
+fn a_file_holds_embeddings() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vectors.json");
+    fs::write(&path, "{\"id\":1,\"vector\":[0.5,-2.5]}\n{\"id\":2,\"vector\":[1.5,3.0]}\n")
+        .unwrap();
+    let options = json!({
+        "key": ["id"], "add": {"vector": "list<float32>"},
+        "from": {"file": {"path": path, "format": "json"}}
+    });
+    harness(options).push(&json!([{"id": 2}, {"id": 7}, {"id": 1}])).expect(&json!([
+        {"id": 2, "vector": [1.5, 3.0]}, {"id": 7, "vector": null}, {"id": 1, "vector": [0.5, -2.5]},
+    ]));
+}
+
 /// A service that counts what it is asked; people from 1 to 9 are there, 5 only at the second try.
 #[derive(Clone, Default)]
 struct People(Arc<Mutex<Vec<String>>>);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, Int64Builder, ListBuilder};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray, Int64Array, Int64Builder, ListBuilder, StringArray,
+    StringBuilder,
+};
 use arrow::datatypes::{DataType, Field, Float64Type};
 use datafusion_common::{Result, exec_err};
 
@@ -33,7 +36,38 @@ pub(super) fn functions() -> Vec<RowWise> {
             list(DataType::Int64),
             one_hot,
         ),
+        RowWise::new(("cross", "cross(a, b, …)"), vec![DataType::Utf8], DataType::Utf8, cross)
+            .variadic(),
     ]
+}
+
+/// The values of a row as one category: joined by `|`, which is written `\|` within them, as a
+/// backslash is written twice; null is written `\N`. Other values never give the same text.
+fn cross(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let rows = columns.first().map_or(0, |column| column.len());
+    let columns: Vec<&StringArray> = columns.iter().map(|c| c.as_string::<i32>()).collect();
+    let mut crossed = StringBuilder::with_capacity(rows, rows * 16);
+    let mut text = String::new();
+    for row in 0..rows {
+        text.clear();
+        for (number, column) in columns.iter().enumerate() {
+            if number > 0 {
+                text.push('|');
+            }
+            if column.is_null(row) {
+                text.push_str("\\N");
+                continue;
+            }
+            for letter in column.value(row).chars() {
+                if matches!(letter, '|' | '\\') {
+                    text.push('\\');
+                }
+                text.push(letter);
+            }
+        }
+        crossed.append_value(&text);
+    }
+    Ok(Arc::new(crossed.finish()))
 }
 
 /// The number of edges that are not above x, as numpy's `digitize`; null for null and NaN.

@@ -4,8 +4,8 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, StringArray};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use datafusion_common::Result;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion_common::{Result, exec_err};
 
 use super::row_wise::RowWise;
 
@@ -18,6 +18,7 @@ const LONGEST: i64 = 12;
 
 pub(super) fn functions() -> Vec<RowWise> {
     let (float, text) = (DataType::Float64, DataType::Utf8);
+    let at = DataType::Timestamp(TimeUnit::Microsecond, None);
     let floats = |n| vec![DataType::Float64; n];
     let hashed = vec![DataType::Float64, DataType::Float64, DataType::Int64];
     vec![
@@ -26,6 +27,12 @@ pub(super) fn functions() -> Vec<RowWise> {
             floats(4),
             float.clone(),
             haversine,
+        ),
+        RowWise::new(
+            ("speed_kmh", "speed_kmh(latitude, longitude, at, latitude, longitude, at)"),
+            [floats(2), vec![at.clone()], floats(2), vec![at]].concat(),
+            float.clone(),
+            speed,
         ),
         RowWise::new(("geohash", "geohash(latitude, longitude, length)"), hashed, text, geohash),
         RowWise::new(
@@ -58,19 +65,37 @@ fn on_earth(latitude: f64, longitude: f64) -> bool {
     (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude)
 }
 
-/// Kilometres along a great circle; null for what is no place.
+/// Kilometres along a great circle; `None` for what is no place.
+fn distance([lat, lon, other_lat, other_lon]: [f64; 4]) -> Option<f64> {
+    if !on_earth(lat, lon) || !on_earth(other_lat, other_lon) {
+        return None;
+    }
+    let (a, b) = (lat.to_radians(), other_lat.to_radians());
+    let (dy, dx) = ((b - a) / 2.0, (other_lon - lon).to_radians() / 2.0);
+    let h = dy.sin().powi(2) + a.cos() * b.cos() * dx.sin().powi(2);
+    Some(2.0 * RADIUS * h.sqrt().min(1.0).asin())
+}
+
 fn haversine(columns: &[ArrayRef]) -> Result<ArrayRef> {
-    let one = |at: usize| {
-        let [lat, lon, other_lat, other_lon] = row::<4>(columns, at)?;
-        if !on_earth(lat, lon) || !on_earth(other_lat, other_lon) {
-            return None;
-        }
-        let (a, b) = (lat.to_radians(), other_lat.to_radians());
-        let (dy, dx) = ((b - a) / 2.0, (other_lon - lon).to_radians() / 2.0);
-        let h = dy.sin().powi(2) + a.cos() * b.cos() * dx.sin().powi(2);
-        Some(2.0 * RADIUS * h.sqrt().min(1.0).asin())
-    };
+    let one = |at: usize| row::<4>(columns, at).and_then(distance);
     Ok(Arc::new((0..rows(columns)).map(one).collect::<Float64Array>()))
+}
+
+/// Kilometres an hour between two places, whichever time is the later; null for the same moment.
+fn speed(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let [lat, lon, at, other_lat, other_lon, other_at] = columns else {
+        return exec_err!("six arguments");
+    };
+    let places = [lat, lon, other_lat, other_lon].map(Arc::clone);
+    let times = [at, other_at].map(|t| t.as_primitive::<TimestampMicrosecondType>());
+    let one = |at: usize| {
+        let [from, to] = times.map(|t| arrow::array::Array::is_valid(t, at).then(|| t.value(at)));
+        #[expect(clippy::cast_precision_loss, reason = "to a microsecond in 285 years")]
+        let hours = to?.abs_diff(from?) as f64 / 3.6e9;
+        let distance = row::<4>(&places, at).and_then(distance)?;
+        (hours > 0.0).then(|| distance / hours)
+    };
+    Ok(Arc::new((0..lat.len()).map(one).collect::<Float64Array>()))
 }
 
 fn cyclic(columns: &[ArrayRef], wave: fn(f64) -> f64) -> Result<ArrayRef> {

@@ -16,6 +16,8 @@ pub(super) struct RowWise {
     arguments: Vec<DataType>,
     result: DataType,
     compute: Compute,
+    /// Whether any number of arguments of the first one's type is taken.
+    variadic: bool,
     signature: Signature,
 }
 
@@ -28,7 +30,13 @@ impl RowWise {
         compute: Compute,
     ) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name, usage, arguments, result, compute, signature }
+        Self { name, usage, arguments, result, compute, variadic: false, signature }
+    }
+
+    /// The same for any number of arguments, two at least, that are all of the first one's type.
+    pub(super) const fn variadic(mut self) -> Self {
+        self.variadic = true;
+        self
     }
 }
 
@@ -61,6 +69,12 @@ impl ScalarUDFImpl for RowWise {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        if let [all, ..] = self.arguments.as_slice()
+            && self.variadic
+            && given.len() > 1
+        {
+            return Ok(vec![all.clone(); given.len()]);
+        }
         if given.len() == self.arguments.len() {
             Ok(self.arguments.clone())
         } else {

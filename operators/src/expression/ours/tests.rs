@@ -80,3 +80,58 @@ fn a_wrong_number_of_arguments_is_told_with_the_right_one() {
     let error = Expression::plan("geohash(x, x)", &schema).unwrap_err();
     assert!(error.to_string().contains("geohash(latitude, longitude, length)"), "{error}");
 }
+
+#[test]
+fn crosses_of_other_values_differ() {
+    assert_eq!(value("cross('a', 'b')"), "a|b");
+    assert_eq!(value("cross('a|b', 'c', x)"), "a\\|b|c|7");
+    assert_eq!(value("cross('a', 'b|c', x)"), "a|b\\|c|7");
+    assert_eq!(value("cross(NULL, '\\N')"), "\\N|\\\\N");
+}
+
+/// The 28th of March 2026 is a Saturday; the clocks of Berlin go forward in the night after it.
+#[test]
+fn days_are_those_of_the_time_zone() {
+    let friday = "TIMESTAMP '2026-03-27 22:59:59'";
+    assert_eq!(value(&format!("is_weekend({friday}, 'Europe/Berlin')")), false);
+    assert_eq!(value("is_weekend(TIMESTAMP '2026-03-27 23:00:00', 'Europe/Berlin')"), true);
+    assert_eq!(value("is_weekend(TIMESTAMP '2026-03-29 21:59:59', 'Europe/Berlin')"), true);
+    assert_eq!(value("is_weekend(TIMESTAMP '2026-03-29 22:00:00', 'Europe/Berlin')"), false);
+    let business =
+        |at: &str| value(&format!("is_business_hour(TIMESTAMP '{at}', 'America/New_York', 9, 17)"));
+    assert_eq!(business("2026-03-30 12:59:59"), false);
+    assert_eq!(business("2026-03-30 13:00:00"), true);
+    assert_eq!(business("2026-03-30 20:59:59"), true);
+    assert_eq!(business("2026-03-30 21:00:00"), false);
+    assert_eq!(business("2026-03-28 15:00:00"), false);
+    assert_eq!(value("is_weekend(NULL, 'UTC')"), Value::Null);
+}
+
+#[test]
+fn a_speed_is_a_distance_in_time() {
+    let quarter = 6371.0 * std::f64::consts::FRAC_PI_2;
+    let (early, late) = ("TIMESTAMP '2026-03-27 10:00:00'", "TIMESTAMP '2026-03-27 12:00:00'");
+    near(&format!("speed_kmh(0, 0, {early}, 90, 0, {late})"), quarter / 2.0);
+    near(&format!("speed_kmh(0, 0, {late}, 90, 0, {early})"), quarter / 2.0);
+    assert_eq!(value(&format!("speed_kmh(0, 0, {early}, 90, 0, {early})")), Value::Null);
+    assert_eq!(value(&format!("speed_kmh(0, 0, {early}, 91, 0, {late})")), Value::Null);
+}
+
+/// What the Python package `h3` says.
+#[test]
+fn cells_are_those_of_h3() {
+    assert_eq!(value("h3(37.3615593, -122.0553238, 7)"), "87283472bffffff");
+    assert_eq!(value("h3(0, 0, 0)"), "8075fffffffffff");
+    assert_eq!(value("h3(52.52, 13.405, 15)"), "8f1f1d48945d998");
+    assert_eq!(value("h3(-89.9, 179.9, 5)"), "85f29383fffffff");
+    assert_eq!(value("h3_parent('87283472bffffff', 3)"), "832834fffffffff");
+    for nothing in [
+        "h3(91, 0, 5)",
+        "h3(0, 0, 16)",
+        "h3(NULL, 0, 5)",
+        "h3_parent('no cell', 3)",
+        "h3_parent('87283472bffffff', 8)",
+    ] {
+        assert_eq!(value(nothing), Value::Null, "{nothing}");
+    }
+}
