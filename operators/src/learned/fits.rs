@@ -15,7 +15,7 @@ use super::categories::Counts;
 use super::fit::{Fit, Learned, Lesson, Spec};
 use super::moments::{Moments, Range};
 use super::transform::Value;
-use crate::keyed::{KeyColumns, KeyIndex, Slot};
+use crate::keyed::{KeyColumns, KeyIndex, Slot, check_columns};
 
 const TABLE: &str = "learned";
 /// Stands for the counters of a key in the place of a column's number.
@@ -187,10 +187,7 @@ impl Fits {
     }
 
     pub(super) fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        if delta.rows.schema().fields() != self.schema.fields() {
-            let message = format!("restore the table `{TABLE}`: its columns are others");
-            return Err(Error::state("SW3311", message));
-        }
+        check_columns(TABLE, &self.schema, delta)?;
         let keys = self.keys.numbers.len();
         let (key, rest) = delta.rows.columns().split_at(keys);
         let slots = {
