@@ -29,7 +29,7 @@ fn score(change: Value) -> Harness {
         if value.is_null() {
             options.as_object_mut().unwrap().remove(name);
         } else {
-            options[name] = value.clone();
+            options.as_object_mut().unwrap().insert(name.clone(), value.clone());
         }
     }
     let columns = json!({"id": "int64", "a": "float64", "b": "float64"});

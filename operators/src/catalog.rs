@@ -5,6 +5,7 @@ mod aggregate;
 mod assert;
 mod deduplicate;
 mod delta;
+mod drift;
 mod encode;
 mod filter;
 mod group;
@@ -33,6 +34,7 @@ pub use aggregate::AggregateOptions;
 pub use assert::AssertOptions;
 pub use deduplicate::DeduplicateOptions;
 pub use delta::DeltaOptions;
+pub use drift::{DriftOptions, Metric as DriftMetric};
 pub use encode::EncodeOptions;
 pub use filter::FilterOptions;
 pub use group::GroupOptions;
@@ -80,6 +82,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<EncodeOptions>();
     registry.operator::<ImputeOptions>();
     registry.operator::<OutlierOptions>();
+    registry.operator::<DriftOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -90,6 +90,11 @@ pub(super) const CODES: &[Code] = &[
         "The first input is the requests, each other one stands once in `features` with a `ttl`; keys are of the same types. See `swiftwater describe join_point_in_time`.",
     ),
     (
+        "SW0372",
+        "The options of a `drift` do not fit together.",
+        "It needs a `window` of whole milliseconds, `reference_rows` of 1 or more, and columns of numbers. See `swiftwater describe drift`.",
+    ),
+    (
         "SW3310",
         "A node holds more keys than one task can number.",
         "Raise the node's `parallelism`, or let keys be forgotten sooner (`ttl`).",
