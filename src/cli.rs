@@ -1,5 +1,6 @@
 //! The verbs and their arguments. Each verb is a file of its own.
 
+mod backfill;
 mod check;
 mod create;
 mod demo;
@@ -9,6 +10,7 @@ mod explain;
 mod features;
 mod list;
 mod load;
+mod parity;
 mod plan;
 mod run;
 mod schema;
@@ -46,6 +48,10 @@ pub(crate) struct Cli {
 enum Verb {
     /// Run a topology until it ends or is told to stop
     Run(run::Arguments),
+    /// Run a topology over its history into a training set of Parquet files
+    Backfill(backfill::Arguments),
+    /// Compare features that were served with those of a replay
+    Parity(parity::Arguments),
     /// Find the mistakes of topology files without running them
     Check(check::Arguments),
     /// Run the tests inside topology files, without any external system
@@ -79,6 +85,8 @@ impl Cli {
         let mut terminal = Terminal::stdout();
         let done = match self.verb {
             Verb::Run(arguments) => run::run(&arguments),
+            Verb::Backfill(arguments) => backfill::run(&arguments),
+            Verb::Parity(arguments) => parity::run(&arguments, &mut terminal),
             Verb::Check(arguments) => check::run(&arguments, &mut terminal),
             Verb::Test(arguments) => test::run(&arguments, &mut terminal),
             Verb::Plan(arguments) => plan::run(&arguments, &mut terminal),

@@ -130,7 +130,7 @@ impl Graph {
         Self {
             topology: plan.config.name.clone(),
             guarantee: plan.config.guarantee,
-            bounded: plan.is_bounded(),
+            bounded: plan.endless().next().is_none(),
             nodes: plan.nodes.iter().map(|n| node(plan, n)).collect(),
             tasks: plan.tasks.iter().map(task).collect(),
             edges: plan.links.iter().map(edge).collect(),

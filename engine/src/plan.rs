@@ -160,10 +160,10 @@ impl Plan {
         feature_views::output(view, &self.nodes).ok()
     }
 
-    /// Whether every source comes to an end by itself.
-    #[must_use]
-    pub fn is_bounded(&self) -> bool {
-        self.nodes.iter().all(|n| !matches!(&n.planned, Planned::Source(s) if !s.bounded))
+    /// The sources that never end by themselves.
+    pub fn endless(&self) -> impl Iterator<Item = &PlannedNode> {
+        let endless = |n: &&PlannedNode| matches!(&n.planned, Planned::Source(s) if !s.bounded);
+        self.nodes.iter().filter(endless)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use swiftwater_config::{Environment, Role};
-use swiftwater_engine::plan::PlannedNode;
+use swiftwater_engine::plan::{FromPort, PlannedNode};
 use swiftwater_engine::registry::Manual;
 use swiftwater_engine::{Error, Plan, Registry, Result, schema};
 
@@ -58,9 +58,9 @@ struct Attempt {
     sparse: bool,
 }
 
-/// What stands above the file of a join.
-const JOIN: &str = "\
-# A join takes two streams, and its columns go by theirs: this is its example. Put your own sources
+/// What stands above the file of a kind that takes streams of different columns.
+const OF_TWO: &str = "\
+# `KIND` takes two streams, and its columns go by theirs: this is its example. Put your own sources
 # and sinks in the place of these; `swiftwater create` writes them with every option.";
 
 /// The plainest file comes first; the first that passes `check` is taken.
@@ -75,18 +75,18 @@ const ATTEMPTS: [Attempt; 4] = [
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit> {
     let loader = Loader::with(Box::new(NoVariables));
     let manuals = resolve(loader.registry(), &arguments.kinds)?;
-    if let Some(join) = manuals.iter().find(|m| m.kind == "join") {
-        // Its two inputs have columns of their own: only people can choose them.
-        terminal.line(JOIN)?;
-        terminal.text(join.example)?;
-        return Ok(Exit::Finished);
-    }
     let mut examples: BTreeMap<&str, Plan> = BTreeMap::new();
     for example in manuals.iter().map(|m| m.example).chain([BIDS]) {
         let checked = loader
             .text(example)
             .map_err(|found| Error::bug(format!("read an example: {found}\n{example}")))?;
         examples.insert(example, checked.plan);
+    }
+    if let Some(of_two) = manuals.iter().find(|m| takes_different_inputs(m, &examples)) {
+        // Only people can choose columns for both.
+        terminal.line(&OF_TWO.replace("KIND", of_two.kind))?;
+        terminal.text(of_two.example)?;
+        return Ok(Exit::Finished);
     }
     let settings = examples.get(BIDS).map(|plan| &plan.config);
     let settings = settings.ok_or_else(|| Error::bug("find an example"))?;
@@ -109,6 +109,19 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         tell_problems(&found);
     }
     Ok(Exit::Finished)
+}
+
+/// Whether a kind's example feeds it streams that differ in their columns.
+fn takes_different_inputs(manual: &Manual, examples: &BTreeMap<&str, Plan>) -> bool {
+    let plan = examples.get(manual.example).filter(|_| manual.role == Role::Operator);
+    let node = plan.and_then(|plan| plan.nodes.iter().find(|n| n.config.kind == manual.kind));
+    let (Some(plan), Some(node)) = (plan, node) else { return false };
+    let schemas = node.inputs.iter().filter_map(|input| {
+        let FromPort::Output(port) = input.port else { return None };
+        plan.nodes.get(input.from).and_then(|from| from.outputs.get(port))
+    });
+    let schemas: Vec<_> = schemas.map(|(_, schema)| schema).collect();
+    schemas.windows(2).any(|pair| pair.first() != pair.last())
 }
 
 /// The manuals of the kinds. A kind that is both a source and a sink is a source as long as nothing

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 use swiftwater_config::{
-    Diagnostics, Environment, Kinds, Loaded, ProcessEnvironment, SecretValues,
+    Diagnostic, Diagnostics, Environment, Kinds, Loaded, ProcessEnvironment, SecretValues,
+    TopologyConfig,
 };
 use swiftwater_engine::{Error, Plan, Registry, Result};
 
@@ -78,6 +79,31 @@ impl Loader {
     pub(super) fn file(&self, path: &Path) -> Result<Checked, Diagnostics> {
         let loaded = swiftwater_config::load(path, &self.kinds, self.environment.as_ref())?;
         self.plan(loaded)
+    }
+
+    /// Reads a file and plans what `change` makes of it, which has to end.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and sources that never end.
+    pub(super) fn changed(
+        &self,
+        path: &Path,
+        change: impl FnOnce(&mut TopologyConfig) -> Result<(), Diagnostics>,
+    ) -> Result<Checked, Diagnostics> {
+        let mut loaded = swiftwater_config::load(path, &self.kinds, self.environment.as_ref())?;
+        change(&mut loaded.topology)?;
+        let source = loaded.source.clone();
+        let checked = self.plan(loaded)?;
+        let endless = checked.plan.endless().map(|node| {
+            let message = format!("source `{}` never ends", node.name());
+            Diagnostic::error("SW4114", node.config.pointer.clone(), message)
+        });
+        let mut found = Diagnostics(endless.collect());
+        if found.has_errors() {
+            found.locate(&source);
+            return Err(found);
+        }
+        Ok(checked)
     }
 
     /// Reads and plans a topology that is at hand as text.

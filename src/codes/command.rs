@@ -55,6 +55,26 @@ pub(super) const CODES: &[Code] = &[
         "`swiftwater state list` shows the epochs, `swiftwater state show` the nodes with state.",
     ),
     (
+        "SW4112",
+        "The directory of a backfill has no absolute path.",
+        "Run the command in a directory that exists, or give an absolute path.",
+    ),
+    (
+        "SW4113",
+        "`backfill` was told of a source or sink that the topology does not have.",
+        "Name one of those under `sources:` or `sinks:`.",
+    ),
+    (
+        "SW4114",
+        "A source of a backfill never ends.",
+        "Give its history as files, `--from SOURCE=PATH`, or a `count` to a generator.",
+    ),
+    (
+        "SW4115",
+        "Served and replayed features differ in more rows than `--most` allows.",
+        "The report shows which features, and on which side rows or values are missing.",
+    ),
+    (
         "SW4116",
         "A feature view would change under its readers.",
         "Leave the version that is live as it is, and make a new one beside it (`card_features_v2`). What people read, new features, `ttl` and `freshness` may change.",
@@ -63,6 +83,21 @@ pub(super) const CODES: &[Code] = &[
         "SW4117",
         "The registry of feature views, or its page, cannot be read or written.",
         "Name the JSON file that `swiftwater features` wrote, or a place that may be written.",
+    ),
+    (
+        "SW4118",
+        "Rows that are to be compared come too late in their files.",
+        "Wait for them with a larger `--disorder`, or sort the files by event time.",
+    ),
+    (
+        "SW4119",
+        "The temporary directory of a comparison cannot be used.",
+        "Look at the space and the rights of the system's temporary directory, or set TMPDIR.",
+    ),
+    (
+        "SW4120",
+        "A column that is to be compared is not on both sides.",
+        "Name columns that both have; the names are told apart by case.",
     ),
     (
         "SW4201",

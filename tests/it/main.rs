@@ -9,6 +9,8 @@ mod support;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod bad_records;
 #[cfg(test)]
 mod bad_topologies;

@@ -58,12 +58,12 @@ fn every_option_is_there_with_its_meaning() {
     for kind in listed.as_array().unwrap().iter().filter(|k| k["role"] != "format") {
         let Some(options) = kind["options"]["properties"].as_object() else { continue };
         let name = kind["name"].as_str().unwrap();
-        // Only people can choose the columns of its two inputs: it is shown by its example.
-        if name == "join" {
-            continue;
-        }
         let arguments: &[&str] = if kind["role"] == "sink" { &["generate", name] } else { &[name] };
         let (written, _) = created(arguments);
+        // Only people can choose the columns of two inputs: these kinds are shown by their example.
+        if written.stdout.contains("takes two streams") {
+            continue;
+        }
         for option in options.keys() {
             let present = written.stdout.lines().any(|line| {
                 let line = line.trim_start().trim_start_matches('#');
