@@ -64,16 +64,6 @@ pub(super) const CODES: &[Code] = &[
         "The cause is in the message. If the columns are as declared, this is a bug: please report it.",
     ),
     (
-        "SW3301",
-        "A row has no event time: its column is null.",
-        "Correct the producer, or set such rows aside with `on_error` of the source.",
-    ),
-    (
-        "SW3302",
-        "A row came after the watermark had passed its event time.",
-        "Raise `out_of_orderness` where such rows shall count; `late` of the node says what becomes of them.",
-    ),
-    (
         "SW3303",
         "A row of features does not say when it was available: its column is null.",
         "Correct the producer, or leave `available_at` out where event time alone shall count.",

@@ -38,6 +38,10 @@ fn codes_that_are_reported_and_codes_that_are_explained_are_the_same() {
     let explained: BTreeSet<String> = words.map(str::to_owned).collect();
     let reported = reported();
     assert!(reported.len() > 100, "{reported:?}");
+    let rows = EXPLAINED.lines().filter_map(|line| line.strip_prefix("| SW")?.get(..4));
+    let mut seen = BTreeSet::new();
+    let twice: Vec<_> = rows.filter(|code| !seen.insert(*code)).collect();
+    assert!(twice.is_empty(), "explained more than once: {twice:?}");
     let missing: Vec<_> = reported.difference(&explained).collect();
     assert!(missing.is_empty(), "without an explanation in src/codes: {missing:?}");
     let idle: Vec<_> = explained.difference(&reported).collect();
