@@ -54,11 +54,6 @@ pub(super) const CODES: &[Code] = &[
         "The message says what to expect; the topology runs.",
     ),
     (
-        "SW0330",
-        "A kind needs the event time of its input, which has none.",
-        "Name the column at the source, `event_time: {column: date_time}`, and keep it in every `select` on the way.",
-    ),
-    (
         "SW3000",
         "A batch could not be processed as columns.",
         "The cause is in the message. If the columns are as declared, this is a bug: please report it.",

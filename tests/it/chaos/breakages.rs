@@ -39,7 +39,7 @@ fn broken_inside(broker: &Broker, failpoints: &[&str]) -> Verdict {
 const INSIDE: [(&str, &[&str]); 5] = [
     (
         "an epoch is committed before its state is durable",
-        &["skip durable_state/chained:9, committed:9"],
+        &["skip durable_state/chained:9, committed:9"; 5],
     ),
     ("changes of state are forgotten", &["skip delta/per_key, committed:9"]),
     ("the files of an epoch are not finalised", &["skip finalise/windows, cleared:25"]),
