@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Launch, Samples, Swiftwater, wait_until};
+use crate::support::{Launch, wait_until};
 
 const KEYS: u64 = 250_000;
 const ROUNDS: u64 = 2;
@@ -64,12 +64,6 @@ fn rows(directory: &Path) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
 }
 
-/// Resident memory as the process tells it; 0 while it does not answer.
-fn resident(process: &Swiftwater) -> u64 {
-    let Some((200, text)) = process.get("/metrics") else { return 0 };
-    Samples::parse(&text).total("swiftwater_memory_bytes", &[("part", "rss")]) as u64
-}
-
 /// A process that may not make large files stops, and keeps what it has committed.
 fn stops_where_the_disk_is_full(at: &Path, spill: &Path) {
     fs::write(at.join("full.yaml"), topology(spill.to_str().unwrap())).unwrap();
@@ -106,7 +100,7 @@ fn state_larger_than_memory_survives_a_full_disk_and_a_crash() {
     let limit = Duration::from_secs(300);
     first.wait_ready();
     wait_until("all keys to be known and most rows to be on disk", limit, || {
-        highest = highest.max(resident(&first));
+        highest = highest.max(first.anonymous_bytes().unwrap_or(0));
         let metrics = first.metrics();
         let spilled = metrics.total("swiftwater_state_spilled_bytes", &[("node", "steps")]);
         let taken =
@@ -121,7 +115,7 @@ fn state_larger_than_memory_survives_a_full_disk_and_a_crash() {
     wait_until("the second process to end", limit, || {
         ended = second.status();
         if ended.is_none() {
-            highest = highest.max(resident(&second));
+            highest = highest.max(second.anonymous_bytes().unwrap_or(0));
         }
         ended.is_some()
     });

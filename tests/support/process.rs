@@ -166,13 +166,20 @@ impl Swiftwater {
 
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(path).expect("the process runs");
-        let kib: Option<u64> = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
-        kib.expect("VmRSS in kB") * 1024
+        self.status_bytes("VmRSS:").expect("the process runs")
+    }
+
+    /// Resident memory in bytes without the pages of files, which are the program's own code and the
+    /// system's to take back; `None` once the process has ended.
+    pub(crate) fn anonymous_bytes(&self) -> Option<u64> {
+        self.status_bytes("RssAnon:")
+    }
+
+    fn status_bytes(&self, name: &str) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = rest.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        Some(kib * 1024)
     }
 
     /// Standard output and standard error so far.
