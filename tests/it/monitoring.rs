@@ -104,7 +104,7 @@ const TOPOLOGY: &str = r#"
 name: watched
 sources:
   bids:
-    kafka: {brokers: "${BROKERS}", topic: "${TOPIC}", start: earliest}
+    kafka: {brokers: "${BROKERS}", topic: "${TOPIC}", group: "${TOPIC}", start: earliest}
     format: json
     schema: {auction: int64, price: int64, date_time: timestamp_ms}
     event_time: {column: date_time}
