@@ -11,7 +11,6 @@ pub(crate) mod generator;
 pub(crate) mod lanes;
 pub(crate) mod nexmark;
 pub(crate) mod pace;
-pub(crate) mod random;
 pub(crate) mod sequence;
 pub(crate) mod text;
 pub(crate) mod timeline;
@@ -19,3 +18,6 @@ pub(crate) mod timestamp;
 pub(crate) mod uniform;
 pub(crate) mod uuid;
 pub(crate) mod zipf;
+
+// The random words are the engine's, so that operators that make up rows draw the same.
+pub(crate) use swiftwater_engine::random;

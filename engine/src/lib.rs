@@ -14,6 +14,7 @@ pub mod message;
 pub mod metrics;
 pub mod operator;
 pub mod plan;
+pub mod random;
 pub mod registry;
 pub mod runtime;
 pub mod schema;

@@ -7,7 +7,8 @@
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The finaliser of `SplitMix64`: every bit of the input moves half of the output's bits.
-pub(crate) const fn mix(mut word: u64) -> u64 {
+#[must_use]
+pub const fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)
@@ -15,12 +16,13 @@ pub(crate) const fn mix(mut word: u64) -> u64 {
 
 /// A stream of random words, one for each row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stream(u64);
+pub struct Stream(u64);
 
 impl Stream {
     /// The stream of draw number `draw` of a column. Streams go by the column's name, so that a new
     /// column leaves the values of the others as they were.
-    pub(crate) fn new(seed: u64, column: &str, draw: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, column: &str, draw: u64) -> Self {
         let name = column.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
         });
@@ -29,34 +31,39 @@ impl Stream {
 
     /// The word of one row.
     #[inline]
-    pub(crate) const fn at(self, row: u64) -> u64 {
+    #[must_use]
+    pub const fn at(self, row: u64) -> u64 {
         mix(self.0.wrapping_add(row.wrapping_add(1).wrapping_mul(GAMMA)))
     }
 
     /// A stream of its own for one row, where a row needs an unknown number of words.
     #[inline]
-    pub(crate) const fn of_row(self, row: u64) -> Self {
+    #[must_use]
+    pub const fn of_row(self, row: u64) -> Self {
         Self(mix(self.at(row)))
     }
 }
 
 /// A number below `bound` (0 for a bound of 0). The bias is below `bound` / 2^64.
 #[inline]
-pub(crate) const fn below(word: u64, bound: u64) -> u64 {
+#[must_use]
+pub const fn below(word: u64, bound: u64) -> u64 {
     ((word as u128 * bound as u128) >> 64) as u64
 }
 
 /// A number in [0, 1) in steps of 2^-53.
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double")]
-pub(crate) const fn unit(word: u64) -> f64 {
+#[must_use]
+pub const fn unit(word: u64) -> f64 {
     (word >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
 }
 
 /// A whole number from 100 to 100 000 000, whose logarithm is evenly spread.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "at most 1e8")]
-pub(crate) fn log_uniform(word: u64) -> i64 {
+#[must_use]
+pub fn log_uniform(word: u64) -> i64 {
     (100.0 * (unit(word) * 6.0 * std::f64::consts::LN_10).exp()).round() as i64
 }
 
