@@ -27,8 +27,10 @@ done < <(sed -n 's/.*[- "[]\(\.\.\{0,1\}\/[^:"]*\):.*/\1/p' docker/compose.yaml)
 "$promtool" check config --syntax-only docker/prometheus.yml
 "$promtool" check rules docker/alerts.yml
 "$promtool" test rules docker/alerts_test.yml
-python3 -m json.tool docker/grafana/dashboard.json >/dev/null
-echo "docker/grafana/dashboard.json: ok"
+for dashboard in docker/grafana/*.json; do
+  python3 -m json.tool "$dashboard" >/dev/null
+  echo "$dashboard: ok"
+done
 
 # One version of Kafka everywhere.
 version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)

@@ -118,8 +118,9 @@ pub struct CheckpointConfig {
     /// Time between two barriers.
     #[serde(default = "CheckpointConfig::default_interval")]
     pub interval: Duration,
-    /// URL of the object store that holds snapshots (`file:///…`, `s3://…`), one directory for each
-    /// topology; a directory of this machine's user where it is left out.
+    /// URL of the object store that holds snapshots (`file:///…`, `s3://…`), or a directory of this
+    /// machine (`/var/lib/swiftwater`, `./state`), with one directory for each topology; a directory
+    /// of this machine's user where it is left out.
     #[serde(default)]
     pub store: Option<String>,
     /// Local directory for the part of state that is beyond its share of `memory`, or `off`: then the

@@ -61,7 +61,7 @@ pub(super) const CODES: &[Code] = &[
     (
         "SW4320",
         "`checkpoint.store` is no URL of an object store.",
-        "Write `file:///var/lib/swiftwater`, `s3://bucket/prefix`, `gs://…` or `az://…`.",
+        "Write `file:///var/lib/swiftwater`, `s3://bucket/prefix`, `gs://…` or `az://…`; a directory begins with `/` or `./`.",
     ),
     (
         "SW4321",

@@ -38,13 +38,15 @@ fn the_schema_for_editors_is_current() {
 
 #[test]
 fn ready_topologies_pass_check_and_their_own_tests() {
-    let directory = Path::new(ROOT).join("config/topologies");
-    let entries =
-        fs::read_dir(&directory).unwrap().chain(fs::read_dir(directory.join("nexmark")).unwrap());
+    let config = Path::new(ROOT).join("config");
+    let mut directories = vec![config.join("topologies"), config.join("topologies/nexmark")];
+    let examples = fs::read_dir(config.join("examples")).unwrap().map(|e| e.unwrap().path());
+    directories.extend(examples.filter(|path| path.is_dir()));
+    let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap());
     let mut seen = 0;
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
         let file = path.to_str().unwrap();

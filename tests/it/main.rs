@@ -27,6 +27,8 @@ mod docs_current;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod features;
 #[cfg(test)]
 mod guide;

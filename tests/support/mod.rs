@@ -24,7 +24,7 @@ mod topic;
 pub(crate) use broker::Broker;
 pub(crate) use deadline::{wait_for, wait_until};
 pub(crate) use http::get;
-pub(crate) use oracle::oracle;
+pub(crate) use oracle::{oracle, python};
 pub(crate) use process::{Launch, Swiftwater, free_address, swiftwater};
 pub(crate) use prometheus::{Prometheus, complaints};
 pub(crate) use proxy::{Held, Proxy};

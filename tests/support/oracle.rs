@@ -24,13 +24,17 @@ fn printed(mut command: Command, input: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// What a script prints for its arguments and an input, as JSON.
-pub(crate) fn oracle(script: &str, arguments: &[&str], input: &str) -> Value {
-    let python = std::env::var("SWIFTWATER_TEST_PYTHON").unwrap_or_else(|_| {
+/// The Python that `scripts/python.sh` keeps.
+pub(crate) fn python() -> String {
+    std::env::var("SWIFTWATER_TEST_PYTHON").unwrap_or_else(|_| {
         let made = printed(Command::new(root().join("scripts/python.sh")), "");
         String::from_utf8(made).expect("a path").trim().to_owned()
-    });
-    let mut command = Command::new(python);
+    })
+}
+
+/// What a script prints for its arguments and an input, as JSON.
+pub(crate) fn oracle(script: &str, arguments: &[&str], input: &str) -> Value {
+    let mut command = Command::new(python());
     command.arg(root().join("tests/oracle").join(script)).args(arguments);
     serde_json::from_slice(&printed(command, input)).expect("JSON")
 }

@@ -27,17 +27,24 @@ enum Place {
 
 impl Store {
     /// The part of the store at `url` that belongs to a topology. Credentials of a bucket come from
-    /// the environment, as the cloud's own tools read them.
+    /// the environment, as the cloud's own tools read them. What begins with `/`, `./` or `../` is a
+    /// directory of this machine, as seen from the working directory.
     ///
     /// # Errors
     /// `Config` (`SW4320`) for a URL that is none or names no known store.
     pub fn open(url: &str, topology: &str) -> Result<Self> {
         let unfit = |why: String| {
             Error::config("SW4320", format!("use `{url}` as `checkpoint.store`: {why}")).with_hint(
-                "give the URL of an object store, such as file:///var/lib/swiftwater or s3://bucket/prefix",
+                "give the URL of an object store, such as file:///var/lib/swiftwater or s3://bucket/prefix, or a directory, such as ./state",
             )
         };
-        let parsed = Url::parse(url).map_err(|e| unfit(e.to_string()))?;
+        let is_path = ["/", "./", "../"].iter().any(|start| url.starts_with(start));
+        let parsed = if is_path {
+            let path = std::path::absolute(url).map_err(|e| unfit(e.to_string()))?;
+            Url::from_directory_path(path).map_err(|()| unfit("it is no path".into()))?
+        } else {
+            Url::parse(url).map_err(|e| unfit(e.to_string()))?
+        };
         let place = if parsed.scheme() == "file" {
             let path =
                 parsed.to_file_path().map_err(|()| unfit("it is no absolute path".into()))?;
@@ -54,6 +61,7 @@ impl Store {
                 .map_err(|e| Error::unavailable("SW4001", "start a thread").with_source(e))?;
             Place::Bucket { objects, prefix: prefix.join(topology), runtime: Arc::new(runtime) }
         };
+        let url = if is_path { parsed.as_str() } else { url };
         Ok(Self { place, url: format!("{}/{topology}", url.trim_end_matches('/')) })
     }
 
@@ -261,6 +269,19 @@ mod tests {
         store.delete("epochs/1").unwrap();
         store.delete("epochs/1").unwrap();
         assert_eq!(store.list("epochs").unwrap(), ["epochs/2"]);
+    }
+
+    #[test]
+    fn a_path_is_a_directory_of_this_machine() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = format!("{}/a b/state/", directory.path().display());
+        let store = Store::open(&path, "t").unwrap();
+        store.put("epochs/1", "a".into()).unwrap();
+        assert!(directory.path().join("a b/state/t/epochs/1").is_file());
+        assert!(store.url().starts_with("file:///") && store.url().ends_with("/t"));
+        let here = Store::open("./state", "t").unwrap();
+        let expected = Url::from_file_path(std::env::current_dir().unwrap().join("state/t"));
+        assert_eq!(here.url(), expected.unwrap().as_str());
     }
 
     #[test]
