@@ -8,7 +8,6 @@ pub(crate) mod choice;
 pub(crate) mod column;
 pub(crate) mod constant;
 pub(crate) mod generator;
-pub(crate) mod lanes;
 pub(crate) mod nexmark;
 pub(crate) mod pace;
 pub(crate) mod sequence;
@@ -19,5 +18,5 @@ pub(crate) mod uniform;
 pub(crate) mod uuid;
 pub(crate) mod zipf;
 
-// The random words are the engine's, so that operators that make up rows draw the same.
-pub(crate) use swiftwater_engine::random;
+// Numbered rows and random words are the engine's, so that operators that make up rows share them.
+pub(crate) use swiftwater_engine::{lanes, random};

@@ -9,6 +9,7 @@ pub mod error;
 pub mod failpoint;
 pub mod key_group;
 pub mod kind;
+pub mod lanes;
 pub mod memory;
 pub mod message;
 pub mod metrics;

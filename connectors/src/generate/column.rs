@@ -20,21 +20,7 @@ use super::uniform::UniformOptions;
 use super::uuid::UuidOptions;
 use super::zipf::ZipfOptions;
 
-/// A run of rows, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rows {
-    /// Number of the first row, from 0.
-    pub first: u64,
-    /// How many.
-    pub count: usize,
-}
-
-impl Rows {
-    /// The row numbers.
-    pub(crate) fn iter(self) -> impl Iterator<Item = u64> {
-        (self.first..).take(self.count)
-    }
-}
+pub(crate) use swiftwater_engine::lanes::Rows;
 
 /// Values of one column: row i is a function of the seed, i and the column, and of nothing else.
 pub(crate) trait Column: Send + Sync {

@@ -1,4 +1,4 @@
-//! Which rows an instance of the source hands over, and how far it is.
+//! Which rows an instance of a source that makes up numbered rows hands over, and how far it is.
 //!
 //! Rows belong to a fixed number of lanes by their number, whatever the parallelism; an instance
 //! owns some of the lanes and always takes the lowest row that is left in them. So a position says
@@ -6,9 +6,23 @@
 
 use std::collections::BTreeMap;
 
-use swiftwater_engine::Position;
+use crate::source::Position;
 
-use super::column::Rows;
+/// A run of rows, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// Number of the first row, from 0.
+    pub first: u64,
+    /// How many.
+    pub count: usize,
+}
+
+impl Rows {
+    /// The row numbers.
+    pub fn iter(self) -> impl Iterator<Item = u64> {
+        (self.first..).take(self.count)
+    }
+}
 
 /// Rows that stay together: block b belongs to lane b modulo the number of lanes.
 const BLOCK: u64 = 8192;
@@ -22,7 +36,7 @@ const LANE: &str = "lane/";
 
 /// The lanes of one instance, with the number of the next row of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lanes(BTreeMap<u64, u64>);
+pub struct Lanes(BTreeMap<u64, u64>);
 
 const fn lane_of(row: u64) -> u64 {
     row / BLOCK % LANES
@@ -40,7 +54,8 @@ const fn first_from(lane: u64, row: u64) -> u64 {
 
 impl Lanes {
     /// The lanes of instance `instance` of `instances`, at their beginning or where `resume` says.
-    pub(crate) fn of(instance: u64, instances: u64, resume: Option<&Position>) -> Self {
+    #[must_use]
+    pub fn of(instance: u64, instances: u64, resume: Option<&Position>) -> Self {
         let at = |name: &str| {
             let row = resume.and_then(|p| p.0.get(name)).copied();
             row.and_then(|row| u64::try_from(row).ok())
@@ -56,7 +71,8 @@ impl Lanes {
 
     /// The rows that come next, one after the other, at most `most`; none for an instance without
     /// lanes.
-    pub(crate) fn next_rows(&self, most: usize) -> Rows {
+    #[must_use]
+    pub fn next_rows(&self, most: usize) -> Rows {
         let Some(first) = self.0.values().min().copied() else {
             return Rows { first: 0, count: 0 };
         };
@@ -70,7 +86,7 @@ impl Lanes {
     }
 
     /// Notes that rows which came from [`Lanes::next_rows`] were handed over.
-    pub(crate) fn handed_over(&mut self, rows: Rows) {
+    pub fn handed_over(&mut self, rows: Rows) {
         let end = rows.first + rows.count as u64;
         let mut row = rows.first;
         while row < end {
@@ -84,7 +100,8 @@ impl Lanes {
     }
 
     /// The position: one number where the instance owns all lanes and they are level.
-    pub(crate) fn position(&self) -> Position {
+    #[must_use]
+    pub fn position(&self) -> Position {
         let signed = |row: u64| i64::try_from(row).unwrap_or(i64::MAX);
         let lowest = self.0.values().min().copied().unwrap_or(0);
         let level = self.0.iter().all(|(lane, next)| *next == first_from(*lane, lowest));
