@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{oracle, python};
@@ -54,8 +55,8 @@ struct Expected {
     recall: f64,
 }
 
-/// Runs the five commands of an example's page in a directory of its own.
-fn follow_the_page(name: &str, expected: &Expected) {
+/// Runs the five commands of an example's page in a directory of its own, which it gives.
+fn follow_the_page(name: &str, expected: &Expected) -> TempDir {
     let copy = TempDir::new().unwrap();
     let directory = copy.path().join(name);
     fs::create_dir(&directory).unwrap();
@@ -76,6 +77,9 @@ fn follow_the_page(name: &str, expected: &Expected) {
     let told = succeed(Command::new(python()).arg("train.py"), &directory);
     let auc = told.lines().find_map(|line| line.strip_prefix("AUC ")).unwrap();
     assert!(auc.parse::<f64>().unwrap() > expected.auc, "{told}");
+    let page = fs::read_to_string(directory.join("README.md")).unwrap();
+    let (counts, _) = told.split_once(" later ones").unwrap();
+    assert!(page.contains(counts), "the page does not say: {counts}");
     let (_server, models) = serve(&directory, &format!("{name}.joblib"));
     swiftwater(&["run", "score.yaml"], &models);
 
@@ -90,6 +94,7 @@ fn follow_the_page(name: &str, expected: &Expected) {
     assert!(found["difference"].as_f64().unwrap() < 1e-12, "{found}");
     assert!(found["auc"].as_f64().unwrap() > expected.auc, "{found}");
     assert!(found["recall"].as_f64().unwrap() > expected.recall, "{found}");
+    copy
 }
 
 #[test]
@@ -100,4 +105,22 @@ fn stolen_cards_are_found_in_the_stream() {
 #[test]
 fn clicks_are_foretold_in_the_stream() {
     follow_the_page("click_through", &Expected { rows: 40_000, auc: 0.77, recall: 0.55 });
+}
+
+#[test]
+fn breakdowns_and_a_hot_day_are_seen_in_the_stream() {
+    let expected = Expected { rows: 43_200, auc: 0.88, recall: 0.65 };
+    let copy = follow_the_page("machine_sensors", &expected);
+    let mut drifted = Vec::new();
+    for entry in fs::read_dir(copy.path().join("machine_sensors/drift")).unwrap() {
+        for line in fs::read_to_string(entry.unwrap().path()).unwrap().lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            if row["drifted"] == true {
+                drifted.push(format!("{} {}", row["column"], row["window_start"]).replace('"', ""));
+            }
+        }
+    }
+    drifted.sort();
+    let days = [9, 10].map(|day| format!("temperature 2026-01-{day:02}T00:00:00.000Z"));
+    assert_eq!(drifted, days);
 }
