@@ -9,7 +9,6 @@ use arrow::datatypes::{DataType, Field};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
-use swiftwater_config::Duration;
 use swiftwater_engine::{Error, NodeContext, OperatorOptions, OperatorPlan, Result};
 
 use self::methods::Encoding;
@@ -54,32 +53,12 @@ pub struct EncodeOptions {
     /// The label column of the second input.
     #[serde(default)]
     pub target: Option<String>,
-    /// Columns whose values tell apart what is learned. Without a key all rows teach one task.
-    #[serde(default)]
-    pub key: Vec<String>,
     /// Most categories that are known of a column (of a key).
     #[serde(default = "many")]
     pub max_categories: usize,
-    /// Rows, or labels, (of a key) after which nothing more is learned from them.
-    #[serde(default)]
-    pub freeze_after: Option<u64>,
-    /// Event time after which a row weighs half as much as a new one. Weights are relative to the
-    /// newest row that was learned. Not for `ordinal`.
-    #[serde(default)]
-    pub half_life: Option<Duration>,
-    /// How often parameters leave, by event time: with the first row (of the key) after it.
-    #[serde(default)]
-    pub export_every: Option<Duration>,
-    /// Whether rows and labels are learned from.
-    #[serde(default = "yes")]
-    pub learn: bool,
-    /// A file of parameters, as JSON lines or (`.csv`) CSV, for `learn: false`.
-    #[serde(default)]
-    pub parameters: Option<String>,
-}
-
-const fn yes() -> bool {
-    true
+    /// What is learned, and for how long.
+    #[serde(flatten)]
+    pub learning: Learning,
 }
 
 const fn many() -> usize {
@@ -177,7 +156,7 @@ sinks:
                 );
             }
         };
-        let half_life = learned::half_life(self.half_life)?;
+        let half_life = learned::half_life(self.learning.half_life)?;
         let mut columns = Vec::new();
         for wanted in learned::columns::<EncodedColumn>(&self.columns, &input)? {
             let (name, options) = (&wanted.name, &wanted.options);
@@ -205,14 +184,7 @@ sinks:
             });
         }
         let target = self.target(&columns, cx)?;
-        let learning = Learning {
-            key: self.key,
-            freeze_after: self.freeze_after,
-            export_every: self.export_every,
-            learn: self.learn,
-            parameters: self.parameters,
-        };
-        learned::plan(learning, columns, target, cx)
+        learned::plan(self.learning, columns, target, cx)
     }
 }
 
@@ -222,7 +194,7 @@ impl EncodeOptions {
     /// Number of the label column in the second input.
     fn target(&self, columns: &[Column], cx: &NodeContext<'_>) -> Result<Option<usize>> {
         let hint = "labels are the second input: inputs: [rows, labels], encode: {target: COLUMN}";
-        let taught = columns.iter().find(|c| c.supervised).filter(|_| self.learn);
+        let taught = columns.iter().find(|c| c.supervised).filter(|_| self.learning.learn);
         match (taught, &self.target, cx.inputs.get(1)) {
             (Some(column), _, None) => {
                 let message = format!("learn `{}` without labels", column.field.name());
@@ -240,7 +212,7 @@ impl EncodeOptions {
             }
             (Some(_), None, Some(_)) => Err(mistake("learn from labels without `target`", hint)),
             (None, _, Some(_)) => Err(mistake("take labels of which nothing learns", hint)),
-            (None, Some(target), None) if self.learn => {
+            (None, Some(target), None) if self.learning.learn => {
                 Err(mistake(&format!("take `target: {target}`, of which nothing learns"), hint))
             }
             (None, _, None) => Ok(None),

@@ -43,31 +43,12 @@ pub struct ImputeOptions {
     /// was missing.
     #[serde(default)]
     pub indicator: bool,
-    /// Columns whose values tell apart what is learned. Without a key all rows teach one task.
-    #[serde(default)]
-    pub key: Vec<String>,
     /// Most categories that `most_frequent` counts of a column (of a key).
     #[serde(default = "many")]
     pub max_categories: usize,
-    /// Rows (of a key) after which nothing more is learned.
-    #[serde(default)]
-    pub freeze_after: Option<u64>,
-    /// Event time after which a row weighs half as much as a new one. Not for `last`.
-    #[serde(default)]
-    pub half_life: Option<Duration>,
-    /// How often parameters leave, by event time: with the first row (of the key) after it.
-    #[serde(default)]
-    pub export_every: Option<Duration>,
-    /// Whether rows are learned from.
-    #[serde(default = "yes")]
-    pub learn: bool,
-    /// A file of parameters, as JSON lines or (`.csv`) CSV, for `learn: false`.
-    #[serde(default)]
-    pub parameters: Option<String>,
-}
-
-const fn yes() -> bool {
-    true
+    /// What is learned, and for how long.
+    #[serde(flatten)]
+    pub learning: Learning,
 }
 
 const fn many() -> usize {
@@ -132,7 +113,7 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
         let input = cx.input()?;
-        let half_life = learned::half_life(self.half_life)?;
+        let half_life = learned::half_life(self.learning.half_life)?;
         let mut columns = Vec::new();
         for wanted in learned::columns::<FilledColumn>(&self.columns, &input)? {
             let (name, of) = (&wanted.name, &wanted.of);
@@ -162,14 +143,7 @@ sinks:
             }
             columns.push(column);
         }
-        let learning = Learning {
-            key: self.key,
-            freeze_after: self.freeze_after,
-            export_every: self.export_every,
-            learn: self.learn,
-            parameters: self.parameters,
-        };
-        learned::plan(learning, columns, None, cx)
+        learned::plan(self.learning, columns, None, cx)
     }
 }
 
@@ -205,7 +179,7 @@ impl ImputeOptions {
             Method::Mean => Filling::Mean,
             Method::Median => Filling::Median,
             Method::MostFrequent => Filling::MostFrequent,
-            Method::Last if self.key.is_empty() => {
+            Method::Last if self.learning.key.is_empty() => {
                 return wrong("the last value of whom?", "name the `key` whose values go together");
             }
             Method::Last => Filling::Last { max_age: options.max_age.map(micros) },

@@ -8,7 +8,6 @@ use arrow::datatypes::{DataType, Field};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
-use swiftwater_config::Duration;
 use swiftwater_engine::{NodeContext, OperatorOptions, OperatorPlan, Result};
 
 use self::methods::Bounds;
@@ -45,28 +44,9 @@ pub struct OutlierOptions {
     /// What columns give that do not say it.
     #[serde(default)]
     pub action: Action,
-    /// Columns whose values tell apart what is learned. Without a key all rows teach one task.
-    #[serde(default)]
-    pub key: Vec<String>,
-    /// Rows (of a key) after which nothing more is learned.
-    #[serde(default)]
-    pub freeze_after: Option<u64>,
-    /// Event time after which a row weighs half as much as a new one.
-    #[serde(default)]
-    pub half_life: Option<Duration>,
-    /// How often parameters leave, by event time: with the first row (of the key) after it.
-    #[serde(default)]
-    pub export_every: Option<Duration>,
-    /// Whether rows are learned from.
-    #[serde(default = "yes")]
-    pub learn: bool,
-    /// A file of parameters, as JSON lines or (`.csv`) CSV, for `learn: false`.
-    #[serde(default)]
-    pub parameters: Option<String>,
-}
-
-const fn yes() -> bool {
-    true
+    /// What is learned, and for how long.
+    #[serde(flatten)]
+    pub learning: Learning,
 }
 
 /// Where the bounds are.
@@ -164,7 +144,7 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
         let input = cx.input()?;
-        let half_life = learned::half_life(self.half_life)?;
+        let half_life = learned::half_life(self.learning.half_life)?;
         let mut columns = Vec::new();
         for wanted in learned::columns::<JudgedColumn>(&self.columns, &input)? {
             let (name, options) = (&wanted.name, &wanted.options);
@@ -194,14 +174,7 @@ sinks:
                 transform: Arc::new(bounds),
             });
         }
-        let learning = Learning {
-            key: self.key,
-            freeze_after: self.freeze_after,
-            export_every: self.export_every,
-            learn: self.learn,
-            parameters: self.parameters,
-        };
-        learned::plan(learning, columns, None, cx)
+        learned::plan(self.learning, columns, None, cx)
     }
 }
 

@@ -6,7 +6,6 @@ use arrow::datatypes::{DataType, Field};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
-use swiftwater_config::Duration;
 use swiftwater_engine::{NodeContext, OperatorOptions, OperatorPlan, Result};
 
 mod methods;
@@ -43,29 +42,9 @@ pub struct ScaleOptions {
     /// The method of columns that name none.
     #[serde(default)]
     pub method: Method,
-    /// Columns whose values tell apart what is learned. Without a key all rows teach one task.
-    #[serde(default)]
-    pub key: Vec<String>,
-    /// Rows (of a key) after which nothing more is learned.
-    #[serde(default)]
-    pub freeze_after: Option<u64>,
-    /// Event time after which a row weighs half as much as a new one. Not for `min_max` and
-    /// `max_abs`.
-    #[serde(default)]
-    pub half_life: Option<Duration>,
-    /// How often parameters leave, by event time: with the first row (of the key) after it.
-    #[serde(default)]
-    pub export_every: Option<Duration>,
-    /// Whether rows are learned from.
-    #[serde(default = "yes")]
-    pub learn: bool,
-    /// A file of parameters, as JSON lines or (`.csv`) CSV, for `learn: false`.
-    #[serde(default)]
-    pub parameters: Option<String>,
-}
-
-const fn yes() -> bool {
-    true
+    /// What is learned, and for how long.
+    #[serde(flatten)]
+    pub learning: Learning,
 }
 
 /// How a column is scaled.
@@ -156,7 +135,7 @@ sinks:
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
         let input = cx.input()?;
-        let half_life = learned::half_life(self.half_life)?;
+        let half_life = learned::half_life(self.learning.half_life)?;
         let mut columns = Vec::new();
         for wanted in learned::columns::<ScaledColumn>(&self.columns, &input)? {
             let (name, options) = (&wanted.name, &wanted.options);
@@ -187,14 +166,7 @@ sinks:
                 transform: Arc::new(scaling),
             });
         }
-        let learning = Learning {
-            key: self.key,
-            freeze_after: self.freeze_after,
-            export_every: self.export_every,
-            learn: self.learn,
-            parameters: self.parameters,
-        };
-        learned::plan(learning, columns, None, cx)
+        learned::plan(self.learning, columns, None, cx)
     }
 }
 

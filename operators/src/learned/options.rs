@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use swiftwater_config::Duration;
@@ -16,14 +18,33 @@ use super::transform::Column;
 use crate::expression::fault;
 use crate::keyed::{EventTime, KeyColumns, micros};
 
-/// What the kinds have in common.
-#[derive(Debug, Clone)]
-pub(crate) struct Learning {
-    pub(crate) key: Vec<String>,
-    pub(crate) freeze_after: Option<u64>,
-    pub(crate) export_every: Option<Duration>,
-    pub(crate) learn: bool,
-    pub(crate) parameters: Option<String>,
+/// The options that all kinds that learn have in common.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Learning {
+    /// Columns whose values tell apart what is learned. Without a key all rows teach one task.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// Rows, or labels, (of a key) after which nothing more is learned from them.
+    #[serde(default)]
+    pub freeze_after: Option<u64>,
+    /// Event time after which a row weighs half as much as a new one. Weights are relative to the
+    /// newest row that was learned. Not for what has no weights: `ordinal`, `last`, `min_max` and
+    /// `max_abs`.
+    #[serde(default)]
+    pub half_life: Option<Duration>,
+    /// How often parameters leave, by event time: with the first row (of the key) after it.
+    #[serde(default)]
+    pub export_every: Option<Duration>,
+    /// Whether rows and labels are learned from.
+    #[serde(default = "yes")]
+    pub learn: bool,
+    /// A file of parameters, as JSON lines or (`.csv`) CSV, for `learn: false`.
+    #[serde(default)]
+    pub parameters: Option<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A column that is asked for.
