@@ -14,6 +14,7 @@ mod timeline;
 mod version_table;
 mod versions;
 mod waiting;
+mod warm;
 
 pub(crate) use agenda::Agenda;
 pub(crate) use cold_rows::{ColdRows, ColdStore, RawRows};
@@ -27,6 +28,7 @@ pub(crate) use timeline::{Entry, Timeline};
 pub(crate) use version_table::{VersionRows, VersionTable, keyed_rows};
 pub(crate) use versions::Asked;
 pub(crate) use waiting::Waiting;
+pub(crate) use warm::{AHEAD, warm_up};
 
 /// Microseconds of a duration of the topology file.
 pub(crate) fn micros(duration: swiftwater_config::Duration) -> i64 {

@@ -20,6 +20,13 @@ impl Held {
         Self { times: Ring::default(), present: Ring::default(), columns }
     }
 
+    /// Reads a row.
+    pub(super) fn touch(&self, first: u64, row: u64) -> u64 {
+        let first = self.times.get(row).map_or(first, i64::cast_unsigned);
+        let cells = self.columns.iter().filter_map(|column| column.get(row));
+        cells.fold(first, |all, cell| all ^ cell)
+    }
+
     /// Adds row `number`.
     pub(super) fn push(&mut self, number: u64, row: Row<'_>) {
         self.times.push(number, row.time);

@@ -62,6 +62,12 @@ impl Lane {
         self.held.times.get(self.next.checked_sub(1)?)
     }
 
+    /// Reads what the next row of the key is going to read, for `warm_up`.
+    pub(super) fn touch(&self) -> u64 {
+        let newest = self.next.saturating_sub(1);
+        self.held.touch(self.next, newest) ^ self.tracks.len() as u64 ^ self.lows.len() as u64
+    }
+
     /// Whether rows are held.
     pub(super) fn is_empty(&self) -> bool {
         self.held.times.first() == self.next

@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::shape::{Cells, Row};
 use super::taken::Taken;
 use super::texts::Texts;
-use crate::keyed::{Agenda, KeyColumns, KeyIndex, Slot, check_columns, identity};
+use crate::keyed::{AHEAD, Agenda, KeyColumns, KeyIndex, Slot, check_columns, identity, warm_up};
 
 /// Name of the table that holds the rows.
 pub(super) const TABLE: &str = "rows";
@@ -95,6 +95,9 @@ impl Lanes {
         let mut numbers = Vec::with_capacity(slots.len());
         let mut known = Vec::with_capacity(self.questions.len());
         for (row, (slot, time)) in slots.iter().zip(times).enumerate() {
+            if row % AHEAD == 0 {
+                warm_up(&self.lanes, slots.get(row..).unwrap_or_default(), Lane::touch);
+            }
             let row = taken.row(row, *time);
             numbers.push(self.one(*slot, row, &mut known, columns, out).cast_signed());
         }

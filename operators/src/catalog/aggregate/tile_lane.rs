@@ -1,16 +1,25 @@
 //! The tiles of one key: for each length of tile those in which a row lies, oldest first.
 
+use std::ops::Range;
+
 use super::heavy::Heavy;
 use super::held::Known;
 use super::shape::Row;
 use super::texts::Texts;
-use super::tile_plan::{Level, Question, TilePlan, What, floor};
+use super::tile_plan::{Level, Question, Span, TilePlan, What, floor};
 use super::wire::{Reader, Writer};
 
 /// What tiles know that a feature asked for.
 pub(super) enum Told {
     Known(Known),
     Heavy(Heavy),
+}
+
+/// The answers to all questions for one row; memory that each row uses again.
+#[derive(Default)]
+pub(super) struct Answers {
+    spans: Vec<Option<(usize, Range<usize>)>>,
+    pub(super) all: Vec<Option<Told>>,
 }
 
 /// Tiles of one length.
@@ -86,20 +95,25 @@ impl Tiles {
         first
     }
 
-    /// What is known of the tiles that a window of a row of time `now` holds.
-    fn told(&self, level: &Level, question: &Question, now: i64) -> Told {
-        let end = if question.at_hops { floor(now, level.hop) } else { i64::MAX };
-        let as_of = if question.at_hops { end } else { now };
+    /// The tiles that a window of a row of time `now` holds.
+    fn within(&self, level: &Level, span: &Span, now: i64) -> Range<usize> {
+        let end = if span.at_hops { floor(now, level.hop) } else { i64::MAX };
+        let as_of = if span.at_hops { end } else { now };
         let from = match level.hop {
             0 => 0,
-            hop => floor(as_of.saturating_sub(question.window), hop),
+            hop => floor(as_of.saturating_sub(span.window), hop),
         };
         let live = self.live();
         let over = level.hop == 0 && self.until(level, 0) <= now;
         let first = if over { live.len() } else { live.partition_point(|start| *start < from) };
         let last = live.partition_point(|start| *start < end).max(first);
-        let (first, last) = (self.gone + first, self.gone + last);
-        match question.what {
+        self.gone + first..self.gone + last
+    }
+
+    /// What is known of tiles.
+    fn told(&self, level: &Level, what: What, tiles: Range<usize>) -> Told {
+        let (first, last) = (tiles.start, tiles.end);
+        match what {
             What::Track(track) => {
                 let words = self.words.get(first * level.stride..last * level.stride);
                 let track = level.tracks.get(track);
@@ -145,11 +159,32 @@ impl TileLane {
         first
     }
 
-    /// What is known as of a row of time `now`.
-    pub(super) fn told(&self, plan: &TilePlan, question: &Question, now: i64) -> Option<Told> {
-        let (tiles, level) =
-            self.levels.get(question.level).zip(plan.levels.get(question.level))?;
-        Some(tiles.told(level, question, now))
+    /// Reads what the next row of the key is going to read, for `warm_up`.
+    pub(super) fn touch(&self) -> u64 {
+        let ends = |words: &[u64]| {
+            words.first().copied().unwrap_or(0) ^ words.last().copied().unwrap_or(0)
+        };
+        let level = |tiles: &Tiles| {
+            tiles.starts.last().map_or(0, |start| start.cast_unsigned()) ^ ends(&tiles.words)
+        };
+        self.levels.iter().fold(0, |all, tiles| all ^ level(tiles))
+    }
+
+    /// What is known as of a row of time `now`: an answer to each question.
+    pub(super) fn tell(&self, plan: &TilePlan, now: i64, told: &mut Answers) {
+        let level_of = |span: &Span| self.levels.get(span.level).zip(plan.levels.get(span.level));
+        told.spans.clear();
+        told.spans.extend(plan.spans.iter().map(|span| {
+            let (tiles, level) = level_of(span)?;
+            Some((span.level, tiles.within(level, span, now)))
+        }));
+        let answer = |question: &Question| {
+            let (at, range) = told.spans.get(question.span)?.clone()?;
+            let (tiles, level) = self.levels.get(at).zip(plan.levels.get(at))?;
+            Some(tiles.told(level, question.what, range))
+        };
+        told.all.clear();
+        told.all.extend(plan.questions.iter().map(answer));
     }
 
     /// The time from which on no row reaches any of the tiles.

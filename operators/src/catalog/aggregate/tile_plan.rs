@@ -25,13 +25,19 @@ pub(super) enum What {
     Heavy(usize),
 }
 
-/// What a feature asks for.
+/// Tiles that features ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct Span {
     pub(super) level: usize,
     pub(super) window: i64,
     /// Whether the tile of the row itself is left out.
     pub(super) at_hops: bool,
+}
+
+/// What a feature asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) span: usize,
     pub(super) what: What,
 }
 
@@ -49,6 +55,7 @@ pub(super) struct TileWindow {
 #[derive(Debug, Clone, Default)]
 pub(super) struct TilePlan {
     pub(super) levels: Vec<Level>,
+    pub(super) spans: Vec<Span>,
     pub(super) questions: Vec<Question>,
     pub(super) include_current: bool,
 }
@@ -76,11 +83,8 @@ impl TilePlan {
                 held.hold(wanted)
             }
         };
-        let question = Question { level, window, at_hops, what };
-        self.questions.iter().position(|q| *q == question).unwrap_or_else(|| {
-            self.questions.push(question);
-            self.questions.len() - 1
-        })
+        let span = place(&mut self.spans, Span { level, window, at_hops });
+        place(&mut self.questions, Question { span, what })
     }
 
     /// What tiles mean: what they hold of which values.
@@ -91,6 +95,14 @@ impl TilePlan {
         };
         self.levels.iter().map(level).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// The place of an item, which is added where it is not there.
+fn place<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
+    items.iter().position(|held| *held == item).unwrap_or_else(|| {
+        items.push(item);
+        items.len() - 1
+    })
 }
 
 /// What a feature needs tiles to hold.

@@ -12,8 +12,8 @@ use super::layout::{Feature, Layout};
 use super::taken::Taken;
 use super::texts::Texts;
 use super::tile_answer::Asking;
-use super::tile_lane::{Changed, TileLane, Told};
-use crate::keyed::{Agenda, KeyColumns, KeyIndex, Slot, check_columns};
+use super::tile_lane::{Answers, Changed, TileLane};
+use crate::keyed::{AHEAD, Agenda, KeyColumns, KeyIndex, Slot, check_columns, warm_up};
 
 /// Name of the table that holds the tiles.
 pub(super) const TABLE: &str = "tiles";
@@ -34,6 +34,7 @@ pub(super) struct Tiles {
     /// Keys whose tiles changed since the last barrier.
     changed: Vec<Slot>,
     rules: Vec<Option<Arc<str>>>,
+    told: Answers,
     expired_below: Option<i64>,
     schema: SchemaRef,
     pending: Vec<TableDelta>,
@@ -61,6 +62,7 @@ impl Tiles {
             keys: keys.clone(),
             index: KeyIndex::new(&keys.types())?,
             lanes: Vec::new(),
+            told: Answers::default(),
             texts: Texts::default(),
             held: Vec::new(),
             expiring: Agenda::default(),
@@ -88,6 +90,9 @@ impl Tiles {
         let current = self.layout.tiles.include_current;
         let mut first = 0;
         for (row, (slot, time)) in slots.iter().zip(times).enumerate() {
+            if row % AHEAD == 0 {
+                warm_up(&self.lanes, slots.get(row..).unwrap_or_default(), TileLane::touch);
+            }
             self.make_room(*slot, *time);
             if current {
                 self.add(*slot, (&taken, row), *time);
@@ -134,7 +139,7 @@ impl Tiles {
     }
 
     fn answer(
-        &self,
+        &mut self,
         slot: Slot,
         (taken, row): (&Taken, usize),
         time: i64,
@@ -142,13 +147,12 @@ impl Tiles {
     ) {
         let Some(lane) = self.lanes.get(slot as usize).and_then(Option::as_ref) else { return };
         let plan = &self.layout.tiles;
-        let told = plan.questions.iter().map(|question| lane.told(plan, question, time));
-        let told: Vec<Option<Told>> = told.collect();
+        lane.tell(plan, time, &mut self.told);
         let asking = Asking { arguments: &self.layout.shape.arguments, row: taken.row(row, time) };
         let features = self.layout.features.iter().zip(&self.rules).zip(columns);
         for ((feature, rule), column) in features {
             let Some((question, rule)) = feature.tiled.zip(rule.as_ref()) else { continue };
-            let told = told.get(question).and_then(Option::as_ref);
+            let told = self.told.all.get(question).and_then(Option::as_ref);
             let answer = asking.answer(feature, told);
             if answer.breaks_rule() {
                 out.count_breaches(rule, 1);
