@@ -202,7 +202,7 @@ impl TileLane {
             for start in std::mem::take(&mut tiles.changed) {
                 let Ok(at) = tiles.live().binary_search(&start) else { continue };
                 let at = tiles.gone + at;
-                let mut state = Writer::default();
+                let mut state = Writer(Vec::with_capacity(level.stride * size_of::<u64>()));
                 let words = tiles.words.get(at * level.stride..(at + 1) * level.stride);
                 words.unwrap_or_default().iter().for_each(|word| state.word(*word));
                 let count = level.heavies.len();

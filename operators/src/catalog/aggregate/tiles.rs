@@ -209,7 +209,11 @@ impl Tiles {
     pub(super) fn seal(&mut self) -> Result<Option<TableDelta>> {
         self.settle()?;
         let (mut slots, mut tiles) = (Vec::new(), Vec::new());
-        for slot in std::mem::take(&mut self.changed) {
+        let changed = std::mem::take(&mut self.changed);
+        for (at, slot) in changed.iter().copied().enumerate() {
+            if at % AHEAD == 0 {
+                warm_up(&self.lanes, changed.get(at..).unwrap_or_default(), TileLane::touch);
+            }
             let Some(lane) = self.lanes.get_mut(slot as usize).and_then(Option::as_mut) else {
                 continue;
             };
