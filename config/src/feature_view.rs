@@ -16,8 +16,8 @@ pub type FeatureViews = BTreeMap<String, FeatureViewConfig>;
 
 /// Features of an entity that are made and served together. Its name ends with its version, such as
 /// `card_features_v1`; two versions may stand side by side. `swiftwater features` keeps a registry of
-/// them. A `redis` sink whose `features` name the view takes entity, event time, project and features
-/// from here.
+/// them. A `redis`, `postgres` or `files` sink whose `features` name the view takes entity, event time
+/// and features from here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureViewConfig {
@@ -112,6 +112,12 @@ pub(crate) fn check(views: &FeatureViews) -> Vec<Diagnostic> {
 /// Gives sinks that name a view in their `features` what the view says and they do not.
 pub(crate) fn fill(topology: &str, views: &FeatureViews, nodes: &mut [NodeConfig]) {
     for node in nodes.iter_mut().filter(|node| node.role == Role::Sink) {
+        let taken: &[&str] = match node.kind.as_str() {
+            "redis" => &["project", "entity", "event_time", "freshness"],
+            "postgres" => &["entity", "event_time", "freshness"],
+            "files" => &["entity", "event_time"],
+            _ => continue,
+        };
         let Some(options) = node.options.as_object_mut() else { continue };
         let Some(features) = options.get_mut("features").and_then(Value::as_object_mut) else {
             continue;
@@ -125,7 +131,7 @@ pub(crate) fn fill(topology: &str, views: &FeatureViews, nodes: &mut [NodeConfig
             ("event_time", view.event_time.clone().map(Value::from)),
             ("freshness", view.freshness.as_ref().and_then(|f| serde_json::to_value(f).ok())),
         ];
-        for (name, value) in given {
+        for (name, value) in given.into_iter().filter(|(name, _)| taken.contains(name)) {
             if let Some(value) = value.filter(|_| !features.contains_key(name)) {
                 features.insert(name.to_owned(), value);
             }

@@ -14,7 +14,7 @@ mod score;
 mod stdout;
 
 pub use blackhole::BlackholeOptions;
-pub use files_sink::{FilesSinkOptions, RollOptions};
+pub use files_sink::{FilesFeatures, FilesSinkOptions, RollOptions};
 pub use files_source::FilesSourceOptions;
 pub use generate::{GenerateOptions, Preset};
 pub use http_sink::{HttpAuth, HttpBasicAuth, HttpBatch, HttpBody, HttpMethod, HttpOptions};
@@ -24,7 +24,7 @@ pub use lookup::{
     LookupCache, LookupFile, LookupFrom, LookupHttp, LookupOptions, LookupPostgres, LookupRedis,
     LookupRows,
 };
-pub use postgres_sink::PostgresSinkOptions;
+pub use postgres_sink::{PostgresFeatures, PostgresSinkOptions};
 pub use redis_sink::{FeatureOptions as RedisFeatureOptions, RedisOptions};
 pub use score::{
     ScoreCanary, ScoreElement, ScoreInput, ScoreOptions, ScoreOutput, ScoreShadow, ScoreTensor,

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod codec;
 pub mod event_time;
 mod files;
+mod freshness;
 mod generate;
 mod http;
 mod io_call;
@@ -23,6 +24,7 @@ mod test_node;
 mod unused_fields;
 mod value_text;
 mod variant_docs;
+mod view;
 
 pub use catalog::register;
 pub use kafka::limits;

@@ -15,5 +15,5 @@ pub(crate) use copy::Column;
 pub(crate) use faults::{told, within};
 pub use server::SslMode;
 pub(crate) use server::{Server, ServerOptions};
-pub(crate) use sink::{PostgresSink, Settings};
+pub(crate) use sink::{KeptView, PostgresSink, Settings};
 pub(crate) use table::{TableName, Wanted, ddl};

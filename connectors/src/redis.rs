@@ -4,7 +4,6 @@ mod command;
 mod faults;
 mod feast;
 mod features;
-mod freshness;
 mod layout;
 mod script;
 mod server;

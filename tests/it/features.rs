@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Broker, Launch, Record, Topic, oracle, shared_server, swiftwater};
+use crate::support::{Broker, Launch, Record, Topic, oracle, python, shared_server, swiftwater};
 
 const TOPOLOGY: &str = r#"name: cards
 sources:
@@ -175,14 +175,21 @@ fn payments() -> impl Iterator<Item = Record> {
     (0..PAYMENTS).map(row).chain([last]).map(|row| Record::new(row.to_string()))
 }
 
-/// Runs a topology until its sink has the features of all payments.
+/// Runs a topology until a sink has the features of all payments.
 fn run(text: String, redis: &str, directory: &Path, freshness: Option<f64>) {
-    let sink = "online";
+    run_to("online", text, &[("REDIS_URL", redis)], directory, freshness);
+}
+
+fn run_to(
+    sink: &str,
+    text: String,
+    variables: &[(&str, &str)],
+    directory: &Path,
+    freshness: Option<f64>,
+) {
     let store = format!("file://{}", directory.join("store").display());
-    let launch = Launch::new(text)
-        .env("BROKERS", Broker::shared().bootstrap())
-        .env("REDIS_URL", redis)
-        .env("STORE", store);
+    let launch = Launch::new(text).env("BROKERS", Broker::shared().bootstrap()).env("STORE", store);
+    let launch = variables.iter().fold(launch, |launch, (name, value)| launch.env(name, *value));
     let mut running = launch.start_in(directory);
     running.wait_ready();
     running.wait_metrics("features of all payments", LIMIT, |samples| {
@@ -221,4 +228,67 @@ fn a_redis_that_was_wiped_is_filled_again_with_the_same_bytes() {
     assert_eq!(dump(&[]), json!({}));
     run(topology("card_features_rebuild.yaml"), &redis, directory.path(), None);
     assert_eq!(dump(&["wipe"]), written);
+}
+
+/// Rows of a query, columns with `|` between them.
+fn rows_of(url: &str, sql: &str) -> Vec<String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let rows = client.query(&format!("SELECT concat_ws('|', {sql}"), &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    })
+}
+
+#[test]
+fn one_view_is_in_a_table_and_in_files() {
+    let broker = Broker::shared();
+    let redis = shared_server("SWIFTWATER_TEST_REDIS", "redis.sh");
+    let database = shared_server("SWIFTWATER_TEST_POSTGRES", "postgres.sh");
+    let paid = Topic::create(broker, "payments", 1);
+    paid.produce(payments());
+    let project = paid.name().replace('-', "_");
+    let directory = TempDir::new().unwrap();
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("config/topologies/card_features_kept.yaml");
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.replace("topic: payments", &format!("topic: {}", paid.name()));
+    let text = text.replace("table: card_features_v1", &format!("table: {project}"));
+    let text = text.replace("name: card_features_kept", &format!("name: {project}"));
+    let text = text.replace("interval: 10s", "interval: 1s");
+    let training = directory.path().join("training");
+    let training = training.to_str().unwrap();
+    let variables = [("REDIS_URL", &*redis), ("DATABASE_URL", &*database), ("TRAINING", training)];
+    run_to("table", text, &variables, directory.path(), Some(5.0));
+
+    let columns = "card, payments_1h, payments_24h, spent_1h, spent_24h, highest_24h";
+    let table = rows_of(&database, &format!("{columns}) FROM {project} ORDER BY card"));
+    assert_eq!(table.len(), 20);
+    assert!(table.iter().all(|row| row.contains("|20|")), "{table:?}");
+    let newest = "QUALIFY row_number() OVER (PARTITION BY card ORDER BY paid_at DESC) = 1";
+    let files = format!("read_parquet('{training}/**/*.parquet', hive_partitioning = true)");
+    let query = |sql: &str| {
+        let script =
+            format!("import duckdb, json\nprint(json.dumps(duckdb.sql(\"{sql}\").fetchall()))");
+        let output = std::process::Command::new(python()).args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let rows = query(&format!("SELECT {columns} FROM {files} {newest} ORDER BY card"));
+    let text = |value: &Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.trim_end_matches(".0").to_owned()
+    };
+    let rows = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row.as_array().unwrap().iter().map(text).collect::<Vec<_>>().join("|"));
+    assert_eq!(rows.collect::<Vec<_>>(), table);
+    let counted = query(&format!(
+        "SELECT count(*), count(DISTINCT (card, paid_at)), count(created_at), min(day)::text FROM {files}"
+    ));
+    assert_eq!(counted, json!([[PAYMENTS, PAYMENTS, PAYMENTS, "2026-11-23"]]));
 }

@@ -1,5 +1,7 @@
 //! The `files` sink: rows into files on disk or in an object store, each visible when it is whole.
 
+mod features;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -19,6 +21,8 @@ use crate::files::location::Location;
 use crate::files::partition;
 use crate::files::sink::{Design, FilesSink};
 use crate::files::store::StoreOptions;
+
+pub use features::FilesFeatures;
 
 /// Writes files on disk or in an object store, each of which appears when it is whole.
 ///
@@ -62,6 +66,15 @@ pub struct FilesSinkOptions {
     /// says of which moment a row speaks.
     #[serde(default)]
     pub created_column: Option<String>,
+    /// Writes rows as features of entities: their keys, event time and features alone. Without more they
+    /// are Parquet, in a directory for each day of the event time, with a `created_column` `created_at`:
+    /// a training set asks for both clocks.
+    #[serde(default)]
+    pub features: Option<FilesFeatures>,
+    /// Columns that are written; all without it. Beside `features`, their keys and event time are
+    /// written as well.
+    #[serde(default)]
+    pub values: Vec<String>,
     /// How bytes are made fewer: inside Parquet (`zstd` without it, `snappy`, `gzip`, `lz4`, `none`)
     /// and Arrow IPC (`zstd`, `lz4`), and of whole files of lines (`gzip`, `zstd`).
     #[serde(default)]
@@ -163,8 +176,9 @@ sinks:
 }
 
 impl FilesSinkOptions {
-    fn design(self, cx: &NodeContext<'_>) -> Result<Design> {
-        let input = cx.input()?;
+    fn design(mut self, cx: &NodeContext<'_>) -> Result<Design> {
+        let places = self.written(cx)?;
+        let input = Arc::new(cx.input()?.project(&places)?);
         self.check_roll()?;
         if crate::files::glob::is_pattern(&self.path) {
             return Err(Error::config(
@@ -173,8 +187,10 @@ impl FilesSinkOptions {
             )
             .with_hint("give a directory; files are named by the sink"));
         }
-        let format = FileFormat::of_node(cx.node, self.format, "")?.unwrap_or(FileFormat::Json);
-        let derived = Derived::new(&input, &self.partition_by, self.created_column.as_deref())?;
+        let usual = if self.features.is_some() { FileFormat::Parquet } else { FileFormat::Json };
+        let format = FileFormat::of_node(cx.node, self.format, "")?.unwrap_or(usual);
+        let derived =
+            Derived::new(&input, places, &self.partition_by, self.created_column.as_deref())?;
         let by = &derived.partition_by;
         let schema = if by.is_empty() {
             Arc::clone(&derived.schema)

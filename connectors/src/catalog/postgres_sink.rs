@@ -1,5 +1,7 @@
 //! The `postgres` sink: rows into a table of PostgreSQL.
 
+mod features;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,12 +17,17 @@ use crate::postgres::{
 };
 use crate::unused_fields;
 
+pub use features::PostgresFeatures;
+
 /// Writes rows into a table of PostgreSQL by binary COPY.
 ///
 /// Columns go by their names: each column of the input is one of the table. With a `key`, a row
 /// replaces the table's row of the same key; the last row of a key wins. Rows of an upsert stream,
 /// such as that of a running aggregate, need the `key` of the stream, and a `delete` takes the
 /// key's row out of the table. Without a `key`, every row is inserted.
+///
+/// With `features`, the table holds the newest features of each entity: the key is the entity, and a row
+/// with an older event time never replaces what is there, whichever comes first.
 ///
 /// A batch is one transaction, and is acknowledged when PostgreSQL has committed it. A row that the
 /// table refuses (a number out of range, a null where none may be, a text too long, a broken
@@ -67,7 +74,14 @@ pub struct PostgresSinkOptions {
     /// these.
     #[serde(default)]
     pub key: Vec<String>,
-    /// Makes the table from the input's columns where it does not exist.
+    /// Writes rows as features of entities, in the place of `key`.
+    #[serde(default)]
+    pub features: Option<PostgresFeatures>,
+    /// Columns that are written beside those of the key and the event time of `features`; all of
+    /// them without it.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Makes the table from the columns that are written where it does not exist.
     #[serde(default)]
     pub create: bool,
     /// How long a connection or a statement may take.
@@ -129,6 +143,22 @@ impl PostgresSinkOptions {
     }
 }
 
+impl PostgresSinkOptions {
+    /// Places of the columns that are written, in the input's order.
+    fn places(&self, schema: &Schema, op: Option<usize>) -> Result<Vec<usize>> {
+        if let Some(name) = self.values.iter().find(|name| schema.index_of(name).is_err()) {
+            return Err(wrong(
+                format!("write the column `{name}`"),
+                "name columns of the input in `values`",
+            ));
+        }
+        let named = |name: &String| self.values.contains(name) || self.key.contains(name);
+        let all = schema.fields().iter().enumerate().filter(|(place, _)| Some(*place) != op);
+        let written = all.filter(|(_, field)| self.values.is_empty() || named(field.name()));
+        Ok(written.map(|(place, _)| place).collect())
+    }
+}
+
 impl SinkOptions for PostgresSinkOptions {
     const KIND: &'static str = "postgres";
     const EXAMPLE: &'static str = "\
@@ -157,28 +187,36 @@ sinks:
         }
         let input = cx.input()?;
         let changes = cx.stream(0).changes;
-        self.check_key(&input, &changes)?;
         let (server, warnings) = self.server()?;
         let upsert = matches!(changes, Changes::Upsert { .. });
         let op = input.index_of(OP_COLUMN).ok().filter(|_| upsert);
-        let places: Vec<usize> = (0..input.fields().len()).filter(|i| Some(*i) != op).collect();
+        let (view, kept) = self.view(cx)?.unzip();
+        let (key, newest, places) = match view {
+            Some(view) => (view.entity, Some(view.event_time), view.places),
+            None => {
+                self.check_key(&input, &changes)?;
+                (self.key.clone(), None, self.places(&input, op)?)
+            }
+        };
+        let keyed = !key.is_empty();
         let wanted = Wanted {
             name: TableName::parse(&self.table),
             schema: Arc::new(input.project(&places)?),
             places,
-            key: self.key.clone(),
+            key,
+            newest,
             create: self.create,
         };
         if self.create {
             ddl(&wanted)?;
         }
         let op = op.map(Column::op);
-        let settings = Arc::new(Settings { server, wanted, op });
+        let settings = Arc::new(Settings { server, wanted, op, view: kept });
         let make = move || Ok(Box::new(PostgresSink::new(Arc::clone(&settings))) as Box<dyn Sink>);
         Ok(SinkPlan {
             warnings,
             exactly_once: true,
-            takes_upserts: !self.key.is_empty(),
+            takes_upserts: keyed,
             ..SinkPlan::new(Arc::new(make))
         })
     }

@@ -42,6 +42,8 @@ pub(crate) struct Derived {
     pub(crate) schema: SchemaRef,
     /// Names of the columns that name directories.
     pub(crate) partition_by: Vec<String>,
+    /// Places in the sink's input of the columns that are written.
+    places: Vec<usize>,
     created: bool,
     parts: Vec<(Part, usize)>,
 }
@@ -57,11 +59,14 @@ fn call(text: &str) -> Option<(&str, &str)> {
 }
 
 impl Derived {
+    /// `input` is the columns at `places` of the sink's input.
+    ///
     /// # Errors
     /// `Config` (`SW2026`) for a function that does not exist or does not take its column, and for a
     /// name that the input has already.
     pub(crate) fn new(
         input: &SchemaRef,
+        places: Vec<usize>,
         partition_by: &[String],
         created: Option<&str>,
     ) -> Result<Self> {
@@ -93,7 +98,7 @@ impl Derived {
             parts.push((part, place));
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(Self { schema, partition_by: names, created: created.is_some(), parts })
+        Ok(Self { schema, partition_by: names, places, created: created.is_some(), parts })
     }
 
     /// The rows with what is added to them, taken at `now`.
@@ -101,8 +106,9 @@ impl Derived {
     /// # Errors
     /// `Bug` for rows of other columns.
     pub(crate) fn records(&self, records: &RecordBatch, now: Timestamp) -> Result<RecordBatch> {
+        let records = records.project(&self.places)?;
         if !self.created && self.parts.is_empty() {
-            return Ok(records.clone());
+            return Ok(records);
         }
         let mut arrays = records.columns().to_vec();
         if self.created {
@@ -175,6 +181,10 @@ fn zone(data_type: &DataType) -> Option<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all(schema: &Schema) -> Vec<usize> {
+        (0..schema.fields().len()).collect()
+    }
     use arrow::array::TimestampMillisecondArray;
 
     #[test]
@@ -200,7 +210,8 @@ mod tests {
     #[test]
     fn what_is_added_stands_behind_the_columns() {
         let by = ["day(at)".to_owned(), "at".to_owned()];
-        let derived = Derived::new(&input().schema(), &by, Some("created")).unwrap();
+        let derived =
+            Derived::new(&input().schema(), all(&input().schema()), &by, Some("created")).unwrap();
         assert_eq!(derived.partition_by, ["day", "at"]);
         let records = derived.records(&input(), Timestamp(7)).unwrap();
         let created = records.column(1).as_primitive::<TimestampMicrosecondType>();
@@ -213,7 +224,7 @@ mod tests {
     fn what_cannot_be_added_is_told() {
         let schema = input().schema();
         let told = |by: &str, created: Option<&str>| {
-            let error = Derived::new(&schema, &[by.to_owned()], created).unwrap_err();
+            let error = Derived::new(&schema, all(&schema), &[by.to_owned()], created).unwrap_err();
             assert_eq!(error.code, "SW2026");
             error.to_string()
         };

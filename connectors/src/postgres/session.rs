@@ -84,6 +84,7 @@ impl Session {
                 staging: PASSING,
                 columns: &names,
                 key: &table.key,
+                newest: table.newest.as_deref(),
                 ops,
                 which: "true",
             };

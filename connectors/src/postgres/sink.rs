@@ -1,7 +1,7 @@
 //! The sink: batches at once into the table, or epochs by way of a table beside it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use swiftwater_engine::{
     Batch, Epoch, Error, ErrorKind, Result, Sequence, Sink, SinkContext, Staged,
@@ -13,6 +13,7 @@ use super::server::Server;
 use super::session::Session;
 use super::staging::Staging;
 use super::table::Wanted;
+use crate::freshness::{Freshness, newest};
 use crate::io_call;
 use crate::store_metrics::StoreMetrics;
 
@@ -24,6 +25,18 @@ pub(crate) struct Settings {
     pub(crate) wanted: Wanted,
     /// What a row of an upsert stream does.
     pub(crate) op: Option<Column>,
+    /// The feature view that rows belong to.
+    pub(crate) view: Option<KeptView>,
+}
+
+/// A feature view in a table.
+pub(crate) struct KeptView {
+    /// Its name.
+    pub(crate) name: String,
+    /// Place of the event time in the input.
+    pub(crate) event_time: usize,
+    /// How old the newest event time should be at most.
+    pub(crate) freshness: Option<Duration>,
 }
 
 /// A `postgres` sink.
@@ -35,6 +48,7 @@ pub(crate) struct PostgresSink {
 
 struct Opened {
     metrics: StoreMetrics,
+    freshness: Option<Freshness>,
     application: String,
     /// `None` where the connection is to be made (again).
     session: Option<Session>,
@@ -45,6 +59,21 @@ struct Opened {
 impl PostgresSink {
     pub(crate) const fn new(settings: Arc<Settings>) -> Self {
         Self { settings, opened: None, acknowledged: 0 }
+    }
+
+    /// Tells the metrics how new the rows are, once readers see them.
+    fn note_written(&mut self, batch: &Batch) -> Result<()> {
+        let Some(view) = &self.settings.view else { return Ok(()) };
+        let times = batch.records.columns().get(view.event_time);
+        let times = times.ok_or_else(|| Error::bug("find the event time of features"))?;
+        let newest = newest(times)?;
+        if let Some(Opened { freshness: Some(freshness), staging, .. }) = &mut self.opened {
+            freshness.written(newest);
+            if staging.is_none() {
+                freshness.seen();
+            }
+        }
+        Ok(())
     }
 
     /// A session, then a call on it; the session is given up where its state is unknown.
@@ -78,7 +107,7 @@ impl PostgresSink {
 }
 
 async fn connect(settings: &Settings, application: &str) -> Result<Session> {
-    let Settings { server, wanted, op } = settings;
+    let Settings { server, wanted, op, .. } = settings;
     let opened = Session::open(server, wanted, op.as_ref(), application);
     within(server.timeout, "look at the table", opened).await
 }
@@ -99,6 +128,11 @@ impl Sink for PostgresSink {
     fn open(&mut self, cx: SinkContext) -> Result<()> {
         let settings = Arc::clone(&self.settings);
         let metrics = StoreMetrics::open(cx.metrics.all(), &cx.node)?;
+        let freshness = settings
+            .view
+            .as_ref()
+            .map(|view| Freshness::open(cx.metrics.all(), (&cx.node, &view.name), view.freshness));
+        let freshness = freshness.transpose()?;
         let ops = settings.op.is_some();
         let mut staging = cx
             .exactly_once
@@ -121,7 +155,8 @@ impl Sink for PostgresSink {
             within(settings.server.timeout, "prepare to write", prepared).await?;
             Ok::<Session, Error>(session)
         }))??;
-        self.opened = Some(Opened { metrics, application, session: Some(session), staging });
+        let session = Some(session);
+        self.opened = Some(Opened { metrics, freshness, application, session, staging });
         Ok(())
     }
 
@@ -140,10 +175,10 @@ impl Sink for PostgresSink {
             }
         })?;
         self.acknowledged = sequence;
-        Ok(())
+        self.note_written(batch)
     }
 
-    fn acknowledged(&mut self, _wait: std::time::Duration) -> Result<Sequence> {
+    fn acknowledged(&mut self, _wait: Duration) -> Result<Sequence> {
         Ok(self.acknowledged)
     }
 
@@ -159,6 +194,10 @@ impl Sink for PostgresSink {
         self.call("finalise", "finish an epoch", async |session, staging| match staging {
             Some(staging) => staging.finalise(session, epoch, staged).await,
             None => Err(Error::bug("finish an epoch of a sink that is not exactly-once")),
-        })
+        })?;
+        if let Some(Opened { freshness: Some(freshness), .. }) = &mut self.opened {
+            freshness.seen();
+        }
+        Ok(())
     }
 }

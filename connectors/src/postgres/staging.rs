@@ -26,6 +26,8 @@ struct StagedRows {
     target: String,
     columns: Vec<String>,
     key: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<String>,
     ops: bool,
 }
 
@@ -218,6 +220,7 @@ impl Staging {
             staging: &self.rows_table,
             columns: &staged.columns,
             key: &staged.key,
+            newest: staged.newest.as_deref(),
             ops: staged.ops,
             which: &which,
         };
@@ -288,6 +291,7 @@ impl Staging {
             target: table.sql.clone(),
             columns: table.names().map(str::to_owned).collect(),
             key: table.key.clone(),
+            newest: table.newest.clone(),
             ops,
         };
         if self.rows > 0 {

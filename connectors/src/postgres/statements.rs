@@ -24,6 +24,8 @@ pub(super) struct Merge<'a> {
     pub(super) columns: &'a [String],
     /// Columns that identify a row; empty where each row is one of its own.
     pub(super) key: &'a [String],
+    /// Column of times: a row with an older one replaces and deletes nothing.
+    pub(super) newest: Option<&'a str>,
     /// Whether rows say what they do.
     pub(super) ops: bool,
     /// Which of the rows are meant: a condition.
@@ -31,7 +33,8 @@ pub(super) struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// Brings the rows into the target: the last one of each key, in their order.
+    /// Brings the rows into the target: the newest one of each key, or where there are no times the
+    /// last.
     pub(super) fn sql(&self) -> String {
         let Self { target, staging, which, .. } = self;
         let columns = list(self.columns.iter().map(String::as_str));
@@ -41,9 +44,17 @@ impl Merge<'_> {
             );
         }
         let key = list(self.key.iter().map(String::as_str));
+        let newest = self.newest.map(quoted);
+        let first = newest.iter().map(|c| format!("{c} DESC NULLS LAST, ")).collect::<String>();
         let last = format!(
-            "SELECT DISTINCT ON ({key}) * FROM {staging} WHERE {which} ORDER BY {key}, {BATCH} DESC, {ROW} DESC"
+            "SELECT DISTINCT ON ({key}) * FROM {staging} WHERE {which} ORDER BY {key}, {first}{BATCH} DESC, {ROW} DESC"
         );
+        let not_older = |other: &str| {
+            newest
+                .iter()
+                .map(move |c| format!("(t.{c} IS NULL OR {other}.{c} >= t.{c})"))
+                .collect::<Vec<_>>()
+        };
         let rest: Vec<String> = self
             .columns
             .iter()
@@ -53,11 +64,13 @@ impl Merge<'_> {
         let conflict = if rest.is_empty() {
             "DO NOTHING".to_owned()
         } else {
-            format!("DO UPDATE SET {}", rest.join(", "))
+            let only =
+                not_older("EXCLUDED").iter().map(|c| format!(" WHERE {c}")).collect::<String>();
+            format!("DO UPDATE SET {}{only}", rest.join(", "))
         };
         let (gone, kept) = if self.ops {
-            let same: Vec<String> =
-                self.key.iter().map(|k| format!("t.{0} = l.{0}", quoted(k))).collect();
+            let same = self.key.iter().map(|k| format!("t.{0} = l.{0}", quoted(k)));
+            let same: Vec<String> = same.chain(not_older("l")).collect();
             let gone = format!(
                 ", gone AS (DELETE FROM {target} t USING last l WHERE l.{OP} = 'delete' AND {})",
                 same.join(" AND ")
@@ -67,7 +80,7 @@ impl Merge<'_> {
             (String::new(), String::new())
         };
         format!(
-            "WITH last AS ({last}){gone} INSERT INTO {target} ({columns}) SELECT {columns} FROM last{kept} ON CONFLICT ({key}) {conflict}"
+            "WITH last AS ({last}){gone} INSERT INTO {target} AS t ({columns}) SELECT {columns} FROM last{kept} ON CONFLICT ({key}) {conflict}"
         )
     }
 }

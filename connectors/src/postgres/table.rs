@@ -58,6 +58,8 @@ pub(crate) struct Wanted {
     pub(crate) places: Vec<usize>,
     /// Columns that identify a row; empty where each row is one of its own.
     pub(crate) key: Vec<String>,
+    /// Column of times: a row with an older one replaces nothing.
+    pub(crate) newest: Option<String>,
     /// Whether the table is made where it is not there.
     pub(crate) create: bool,
 }
@@ -84,6 +86,8 @@ pub(super) struct Table {
     pub(super) declared: Vec<String>,
     /// Columns that identify a row.
     pub(super) key: Vec<String>,
+    /// Column of times: a row with an older one replaces nothing.
+    pub(super) newest: Option<String>,
 }
 
 fn misfit(message: impl Into<String>, hint: impl Into<String>) -> Error {
@@ -121,7 +125,8 @@ pub(crate) fn ddl(wanted: &Wanted) -> Result<String> {
                 "cast it with a `select` before the sink",
             )
         })?;
-        let required = !field.is_nullable() || wanted.key.contains(name);
+        let keyed = wanted.key.contains(name) || wanted.newest.as_ref() == Some(name);
+        let required = !field.is_nullable() || keyed;
         columns.push(format!(
             "{} {of_type}{}",
             quoted(name),
@@ -177,7 +182,7 @@ impl Table {
             declared.push(format!("{} {}{required}", quoted(&column.name), there.text));
         }
         declared.extend(checks(client, &sql, &columns).await.map_err(|e| told(&what, e))?);
-        Ok(Self { sql, columns, declared, key: wanted.key.clone() })
+        Ok(Self { sql, columns, declared, key: wanted.key.clone(), newest: wanted.newest.clone() })
     }
 
     /// Names of the columns that are written.

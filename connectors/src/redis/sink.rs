@@ -12,12 +12,12 @@ use swiftwater_engine::{
 use super::command::{Command, packed, pipeline};
 use super::faults::{told, told_by_script};
 use super::features::FeatureRows;
-use super::freshness::Freshness;
 use super::layout::Rows;
 use super::script::WRITE;
 use super::server::Server;
 use super::staging::Staging;
 use crate::codec::{Encoder, MakeEncoder};
+use crate::freshness::Freshness;
 use crate::io_call;
 use crate::store_metrics::StoreMetrics;
 

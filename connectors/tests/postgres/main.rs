@@ -9,6 +9,7 @@
 
 mod database;
 mod exactly_once;
+mod features;
 mod rows;
 #[path = "../../../tests/support/server.rs"]
 mod server;

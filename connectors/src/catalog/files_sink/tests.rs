@@ -290,6 +290,9 @@ fn options_that_make_no_sense_are_told() {
         (json!({"path": "x"}), "avro", "SW2013"),
         (json!({"path": "x/*.json"}), "json", "SW2011"),
         (json!({"path": "x", "partition_by": ["day"]}), "json", "SW2026"),
+        (json!({"path": "x", "values": ["day"]}), "json", "SW2013"),
+        (json!({"path": "x", "features": {"view": "v_v1"}}), "json", "SW2013"),
+        (json!({"path": "x", "features": {"view": "v_v1", "entity": ["n"]}}), "json", "SW2013"),
         (json!({"path": "x", "store": {"region": "eu"}}), "json", "SW2010"),
         (json!({"path": "ftp://x"}), "json", "SW2010"),
     ] {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::{cast, max};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use prometheus::{Gauge, Opts};
 use swiftwater_engine::metrics::Metrics;
 use swiftwater_engine::{Error, Result};
 
 /// The series of one view; its age is `time()` minus the newest event.
-pub(super) struct Freshness {
+pub(crate) struct Freshness {
     newest: Gauge,
     /// Newest event time that is written and not yet seen.
     waiting: Option<f64>,
@@ -19,7 +22,7 @@ impl Freshness {
     ///
     /// # Errors
     /// `Bug` where another family has one of the names.
-    pub(super) fn open(
+    pub(crate) fn open(
         all: &Metrics,
         (sink, view): (&str, &str),
         target: Option<Duration>,
@@ -44,15 +47,28 @@ impl Freshness {
     }
 
     /// A batch with this newest event time is written, unseen as yet.
-    pub(super) fn written(&mut self, newest: Option<f64>) {
+    pub(crate) fn written(&mut self, newest: Option<f64>) {
         self.waiting = self.waiting.into_iter().chain(newest).reduce(f64::max);
     }
 
     /// Readers see everything that is written.
-    pub(super) fn seen(&mut self) {
+    pub(crate) fn seen(&mut self) {
         self.seen = self.seen.into_iter().chain(self.waiting.take()).reduce(f64::max);
         if let Some(seen) = self.seen {
             self.newest.set(seen);
         }
     }
+}
+
+/// The newest of timestamps, in seconds since 1970.
+///
+/// # Errors
+/// `Bug` for a column of another type.
+pub(crate) fn newest(times: &ArrayRef) -> Result<Option<f64>> {
+    let micros = cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+    let micros = micros.as_primitive_opt::<TimestampMicrosecondType>();
+    let micros = micros.ok_or_else(|| Error::bug("read event times of features"))?;
+    #[expect(clippy::cast_precision_loss, reason = "to the microsecond for 285 years")]
+    let newest = max(micros).map(|micros| micros as f64 / 1e6);
+    Ok(newest)
 }
