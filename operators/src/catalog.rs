@@ -14,6 +14,7 @@ mod join;
 mod join_point_in_time;
 mod lag;
 mod outlier;
+mod profile;
 mod rate;
 mod route;
 mod sample;
@@ -43,6 +44,7 @@ pub use join::JoinOptions;
 pub use join_point_in_time::JoinPointInTimeOptions;
 pub use lag::LagOptions;
 pub use outlier::OutlierOptions;
+pub use profile::ProfileOptions;
 pub use rate::RateOptions;
 pub use route::RouteOptions;
 pub use sample::SampleOptions;
@@ -83,6 +85,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<ImputeOptions>();
     registry.operator::<OutlierOptions>();
     registry.operator::<DriftOptions>();
+    registry.operator::<ProfileOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -17,5 +17,6 @@ mod sketch;
 mod transform;
 
 pub(crate) use fit::{Spec, Statistic};
+pub(crate) use moments::{Moments, Range};
 pub(crate) use options::{Learning, columns, half_life, mistake, plan};
 pub(crate) use transform::{Answer, Column, Known, Reads, Transform, Value};

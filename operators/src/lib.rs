@@ -11,6 +11,8 @@ mod query;
 #[cfg(test)]
 mod rate;
 mod row_hash;
+mod series;
+mod sketch;
 mod streaming;
 mod unnest;
 mod window;

@@ -95,6 +95,11 @@ pub(super) const CODES: &[Code] = &[
         "It needs a `window` of whole milliseconds, `reference_rows` of 1 or more, and columns of numbers. See `swiftwater describe drift`.",
     ),
     (
+        "SW0373",
+        "The options of a `profile` do not fit together.",
+        "It needs a `window` of whole milliseconds, columns of numbers, text or bool, each once, and quantiles from 0 to 1. See `swiftwater describe profile`.",
+    ),
+    (
         "SW3310",
         "A node holds more keys than one task can number.",
         "Raise the node's `parallelism`, or let keys be forgotten sooner (`ttl`).",

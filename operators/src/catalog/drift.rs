@@ -6,12 +6,9 @@ mod series;
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use swiftwater_engine::metrics::NodeMetrics;
 use swiftwater_engine::operator::Input;
 use swiftwater_engine::{
@@ -22,14 +19,11 @@ use swiftwater_engine::{
 pub use self::options::{DriftOptions, Metric};
 
 use self::metrics::Reference;
-use self::series::{DriftMetrics, Series};
+use self::series::Series;
 use crate::keyed::{
-    EventTime, KeyColumns, KeyIndex, Removal, RowTable, Times, Waiting, WatermarkClock,
-    spill_tables,
+    EventTime, KeyColumns, KeyIndex, Removal, RowTable, Tumbling, spill_tables, window_fields,
 };
-
-/// A window closes when the watermark is a millisecond before its end.
-const CLOSES_BEFORE: i64 = 1000;
+use crate::series::NodeSeries;
 
 /// What all instances share.
 struct Plan {
@@ -41,21 +35,18 @@ struct Plan {
     columns: Vec<usize>,
     held: SchemaRef,
     output: SchemaRef,
-    series: DriftMetrics,
+    series: NodeSeries<Series>,
 }
 
 fn output() -> SchemaRef {
-    let time = || DataType::Timestamp(TimeUnit::Millisecond, None);
-    Arc::new(Schema::new(vec![
-        Field::new("window_start", time(), false),
-        Field::new("window_end", time(), false),
-        Field::new("window_time", time(), false),
+    let found = [
         Field::new("column", DataType::Utf8, false),
         Field::new("metric", DataType::Utf8, false),
         Field::new("value", DataType::Float64, true),
         Field::new("threshold", DataType::Float64, false),
         Field::new("drifted", DataType::Boolean, false),
-    ]))
+    ];
+    Arc::new(Schema::new(window_fields().into_iter().chain(found).collect::<Vec<_>>()))
 }
 
 impl OperatorOptions for DriftOptions {
@@ -87,7 +78,7 @@ sinks:
             held: Arc::new(Schema::new(held.collect::<Vec<_>>())),
             columns,
             output: Arc::clone(&output),
-            series: DriftMetrics::default(),
+            series: NodeSeries::default(),
         });
         let make = Arc::new(move |_| Ok(Box::new(Drift::new(&plan)) as Box<dyn Operator>));
         let plan = OperatorPlan::keyed(output, Stream::at("window_time"), Vec::new(), make);
@@ -98,8 +89,7 @@ sinks:
 /// The one instance.
 struct Drift {
     plan: Arc<Plan>,
-    clock: WatermarkClock,
-    waiting: Waiting,
+    windows: Tumbling,
     /// Rows of the reference.
     kept: RowTable,
     /// Their values by column, while the reference is gathered.
@@ -122,8 +112,7 @@ impl Drift {
     fn new(plan: &Arc<Plan>) -> Self {
         let keys = KeyColumns { numbers: Vec::new(), fields: Vec::new() };
         Self {
-            clock: WatermarkClock::default(),
-            waiting: Waiting::new(&keys, &plan.held),
+            windows: Tumbling::new(plan.size, &plan.held),
             kept: RowTable::new("reference", &keys, &plan.held, Removal::ByKey),
             sample: vec![Vec::new(); plan.columns.len()],
             rows: 0,
@@ -134,13 +123,9 @@ impl Drift {
     }
 
     fn settle(&mut self) -> Result<()> {
-        let mut index = KeyIndex::new(&[])?;
-        if self.waiting.table.is_restoring() {
-            for row in self.waiting.table.settle(&mut index)? {
-                self.waiting.agenda.push(row.mark.time, row.id, ());
-            }
-        }
+        self.windows.settle()?;
         if self.kept.is_restoring() {
+            let mut index = KeyIndex::new(&[])?;
             let ids: Vec<_> = self.kept.settle(&mut index)?.iter().map(|row| row.id).collect();
             self.gather(&self.kept.rows(&ids)?);
         }
@@ -160,7 +145,7 @@ impl Drift {
     /// The rows of a window that closes.
     fn window(&mut self, end: i64) -> Result<(Vec<RecordBatch>, Vec<i64>)> {
         let (mut records, mut times) = (Vec::new(), Vec::new());
-        while let Some((rows, of)) = self.waiting.take(end.saturating_sub(1))? {
+        while let Some((rows, of)) = self.windows.take(end)? {
             records.push(rows);
             times.extend(of);
         }
@@ -191,9 +176,22 @@ impl Drift {
                 found.push(found_here);
             }
         }
-        let rows = rows(&self.plan, end, &found)?;
-        out.emit(Batch::new(rows, self.clock.readings(out.now())));
+        let rows = self.records(end, &found)?;
+        out.emit(Batch::new(rows, self.windows.readings(out.now())));
         Ok(())
+    }
+
+    fn records(&self, end: i64, found: &[Found<'_>]) -> Result<RecordBatch> {
+        let mut columns = self.windows.times(end, found.len())?;
+        let measured: [ArrayRef; 5] = [
+            Arc::new(StringArray::from_iter_values(found.iter().map(|f| f.column))),
+            Arc::new(StringArray::from_iter_values(found.iter().map(|f| f.metric.name()))),
+            Arc::new(found.iter().map(|f| f.value).collect::<Float64Array>()),
+            Arc::new(found.iter().map(|f| Some(f.threshold)).collect::<Float64Array>()),
+            Arc::new(found.iter().map(|f| Some(f.drifted())).collect::<BooleanArray>()),
+        ];
+        columns.extend(measured);
+        Ok(RecordBatch::try_new(Arc::clone(&self.plan.output), columns)?)
     }
 }
 
@@ -211,28 +209,6 @@ impl Found<'_> {
     }
 }
 
-fn rows(plan: &Plan, end: i64, found: &[Found<'_>]) -> Result<RecordBatch> {
-    let time = |time: i64| -> Result<ArrayRef> {
-        let times = TimestampMicrosecondArray::from_value(time, found.len());
-        Ok(cast(&times, &DataType::Timestamp(TimeUnit::Millisecond, None))?)
-    };
-    let columns: Vec<ArrayRef> = vec![
-        time(end.saturating_sub(plan.size))?,
-        time(end)?,
-        time(end.saturating_sub(CLOSES_BEFORE))?,
-        Arc::new(StringArray::from_iter_values(found.iter().map(|f| f.column))),
-        Arc::new(StringArray::from_iter_values(found.iter().map(|f| f.metric.name()))),
-        Arc::new(found.iter().map(|f| f.value).collect::<Float64Array>()),
-        Arc::new(found.iter().map(|f| Some(f.threshold)).collect::<Float64Array>()),
-        Arc::new(found.iter().map(|f| Some(f.drifted())).collect::<BooleanArray>()),
-    ];
-    Ok(RecordBatch::try_new(Arc::clone(&plan.output), columns)?)
-}
-
-const fn end_of(time: i64, size: i64) -> i64 {
-    time.saturating_sub(time.rem_euclid(size)).saturating_add(size)
-}
-
 impl Operator for Drift {
     fn open(&mut self, metrics: &NodeMetrics) -> Result<()> {
         self.series = Some(self.plan.series.open(metrics)?);
@@ -241,35 +217,26 @@ impl Operator for Drift {
 
     fn process(&mut self, _input: Input, batch: Batch, out: &mut Output) -> Result<()> {
         self.settle()?;
-        self.clock.saw(batch.readings);
-        let (clock, size) = (&self.clock, self.plan.size);
-        let closed = |_, time| clock.has_passed(end_of(time, size).saturating_sub(CLOSES_BEFORE));
-        let Times { batch, times } = self.plan.time.of(batch, out)?.on_time(closed, out)?;
-        let columns = self
-            .plan
-            .columns
-            .iter()
-            .map(|c| Ok(cast(batch.records.column(*c), &DataType::Float64)?));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let records = RecordBatch::try_new(Arc::clone(&self.plan.held), columns)?;
-        self.waiting.push(&Times { batch: batch.with_records(records), times })
+        let plan = &self.plan;
+        let held = |records: &RecordBatch| {
+            let number = |c: &usize| Ok(cast(records.column(*c), &DataType::Float64)?);
+            let columns = plan.columns.iter().map(number).collect::<Result<Vec<_>>>()?;
+            Ok(RecordBatch::try_new(Arc::clone(&plan.held), columns)?)
+        };
+        self.windows.push((batch, &plan.time), held, out)
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, out: &mut Output) -> Result<()> {
         self.settle()?;
-        self.clock.advance(watermark);
-        while let Some(first) = self.waiting.agenda.next_time() {
-            let end = end_of(first, self.plan.size);
-            if end.saturating_sub(CLOSES_BEFORE) > watermark.0 {
-                break;
-            }
+        self.windows.advance(watermark);
+        while let Some(end) = self.windows.closed() {
             self.close(end, out)?;
         }
         Ok(())
     }
 
     fn tables(&self) -> Vec<TableSpec> {
-        vec![self.waiting.table.spec(), self.kept.spec()]
+        vec![self.windows.waiting.table.spec(), self.kept.spec()]
     }
 
     fn layout(&self) -> String {
@@ -278,28 +245,31 @@ impl Operator for Drift {
 
     fn seal(&mut self) -> Result<Vec<TableDelta>> {
         self.settle()?;
-        Ok(self.waiting.table.seal()?.into_iter().chain(self.kept.seal()?).collect())
+        Ok(self.windows.waiting.table.seal()?.into_iter().chain(self.kept.seal()?).collect())
     }
 
     fn restore(&mut self, delta: &TableDelta) -> Result<()> {
-        let table =
-            if delta.table == self.kept.name() { &mut self.kept } else { &mut self.waiting.table };
+        let table = if delta.table == self.kept.name() {
+            &mut self.kept
+        } else {
+            &mut self.windows.waiting.table
+        };
         table.restore(delta)
     }
 
     fn state_bytes(&self) -> usize {
         // The reference is there twice: as rows for snapshots, and sorted.
         let values = self.rows * self.plan.columns.len() * size_of::<f64>();
-        self.waiting.bytes() + self.kept.bytes() + values
+        self.windows.waiting.bytes() + self.kept.bytes() + values
     }
 
     fn spill(&mut self, target: usize, room: &SpillRoom) -> Result<()> {
         let held = self.state_bytes();
-        spill_tables([self.waiting.table_mut(), &mut self.kept], (held, target), room)
+        spill_tables([self.windows.waiting.table_mut(), &mut self.kept], (held, target), room)
     }
 
     fn spilled_bytes(&self) -> usize {
-        self.waiting.disk_bytes() + self.kept.disk_bytes()
+        self.windows.waiting.disk_bytes() + self.kept.disk_bytes()
     }
 }
 

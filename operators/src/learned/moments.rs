@@ -9,7 +9,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    pub(super) fn add(&mut self, value: f64, weight: f64) {
+    pub(crate) fn add(&mut self, value: f64, weight: f64) {
         self.n += weight;
         let difference = value - self.mean;
         self.mean += difference * (weight / self.n);
@@ -41,7 +41,7 @@ impl Default for Range {
 }
 
 impl Range {
-    pub(super) const fn add(&mut self, value: f64) -> bool {
+    pub(crate) const fn add(&mut self, value: f64) -> bool {
         let wider = value < self.least || value > self.greatest;
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);

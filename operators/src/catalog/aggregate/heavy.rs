@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::categories::{Categories, Share};
-use super::ddsketch::DdSketch;
-use super::hll::Hll;
 use super::partial::{Floats, Integers};
 use super::shape::{Cells, Row};
 use super::texts::Texts;
+use crate::sketch::{DdSketch, Hll};
 
 /// A value: the rank of a number, or a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

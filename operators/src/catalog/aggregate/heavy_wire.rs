@@ -1,11 +1,10 @@
 //! Partial aggregates without a fixed size as bytes of a snapshot.
 
 use super::categories::{Categories, Share};
-use super::ddsketch::DdSketch;
 use super::heavy::{Heavy, Value};
-use super::hll::Hll;
 use super::partial::{Floats, Integers};
 use super::wire::{Reader, Writer};
+use crate::sketch::{DdSketch, Hll};
 
 impl Heavy {
     /// Adds it to a snapshot.

@@ -1,17 +1,10 @@
 //! Series of a `drift` node beside those that every operator has.
 
-use std::sync::{Mutex, PoisonError};
-
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
-use swiftwater_engine::metrics::NodeMetrics;
-use swiftwater_engine::{Error, Result};
 
 use super::Found;
-
-/// The series of one node, kept while the topology goes on from its last commit.
-#[derive(Default)]
-pub(super) struct DriftMetrics(Mutex<Option<Series>>);
+use crate::series::Families;
 
 /// Handles of the series.
 #[derive(Clone)]
@@ -20,46 +13,24 @@ pub(super) struct Series {
     windows: IntCounterVec,
 }
 
-fn bug(error: prometheus::Error) -> Error {
-    Error::bug("register the metrics of a drift").with_source(error)
-}
-
-impl DriftMetrics {
-    /// The series, filed with the topology's by whoever comes first.
-    ///
-    /// # Errors
-    /// `Bug` where another family has one of the names.
-    pub(super) fn open(&self, node: &NodeMetrics) -> Result<Series> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = match known.take() {
-            Some(series) => series,
-            None => Series::new(node.node())?,
-        };
-        let registry = node.all().registry();
-        let families: [Box<dyn Collector>; 2] =
-            [Box::new(series.values.clone()), Box::new(series.windows.clone())];
-        for family in families {
-            match registry.register(family) {
-                Ok(()) | Err(prometheus::Error::AlreadyReg) => {}
-                Err(error) => return Err(bug(error)),
-            }
-        }
-        Ok(known.insert(series).clone())
-    }
-}
-
-impl Series {
-    fn new(node: &str) -> Result<Self> {
+impl Families for Series {
+    fn of_node(node: &str) -> prometheus::Result<Self> {
         let labels = ["column", "metric"];
         let opts = |name: &str, help: &str| Opts::new(name, help).const_label("node", node);
         let values = opts("swiftwater_drift", "Distance of the last window from the reference.");
         let windows = opts("swiftwater_drift_windows_total", "Windows that drifted.");
         Ok(Self {
-            values: GaugeVec::new(values, &labels).map_err(bug)?,
-            windows: IntCounterVec::new(windows, &labels).map_err(bug)?,
+            values: GaugeVec::new(values, &labels)?,
+            windows: IntCounterVec::new(windows, &labels)?,
         })
     }
 
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![Box::new(self.values.clone()), Box::new(self.windows.clone())]
+    }
+}
+
+impl Series {
     pub(super) fn set(&self, found: &Found<'_>) {
         let labels = [found.column, found.metric.name()];
         // No value is NaN: the last one would look like that of this window.

@@ -16,7 +16,7 @@ const ADDRESS: u32 = (1 << 26) - 1;
 
 /// Different values, about.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Hll {
+pub(crate) enum Hll {
     /// Hashes in ascending order: 26 bits that tell the register, above them its value.
     Few(Vec<u32>),
     Registers(Box<[u8; K]>),
@@ -30,17 +30,17 @@ impl Default for Hll {
 
 impl Hll {
     /// A whole number.
-    pub(super) fn add_integer(&mut self, value: i64) {
+    pub(crate) fn add_integer(&mut self, value: i64) {
         self.add(coupon(&value.to_le_bytes()));
     }
 
     /// A double; both zeros are one value.
-    pub(super) fn add_float(&mut self, value: f64) {
+    pub(crate) fn add_float(&mut self, value: f64) {
         self.add(coupon(&(value + 0.0).to_bits().to_le_bytes()));
     }
 
     /// A text. DataSketches passes over empty ones, and so do we.
-    pub(super) fn add_text(&mut self, value: &str) {
+    pub(crate) fn add_text(&mut self, value: &str) {
         if !value.is_empty() {
             self.add(coupon(value.as_bytes()));
         }
@@ -63,7 +63,7 @@ impl Hll {
     }
 
     /// Joins with another.
-    pub(super) fn merge(&mut self, later: &Self) {
+    pub(crate) fn merge(&mut self, later: &Self) {
         match later {
             Self::Few(coupons) => coupons.iter().for_each(|coupon| self.add(*coupon)),
             Self::Registers(others) => {
@@ -81,7 +81,7 @@ impl Hll {
 
     /// The number of different values.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    pub(super) fn estimate(&self) -> u64 {
+    pub(crate) fn estimate(&self) -> u64 {
         match self {
             // Two of so few values seldom have the same 32 bits.
             Self::Few(coupons) => coupons.len() as u64,
@@ -91,7 +91,7 @@ impl Hll {
 
     /// In the compact form of DataSketches, type `HLL_8`.
     #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         const COMPACT: u8 = 8;
         const OUT_OF_ORDER: u8 = 16;
         const EMPTY: u8 = 4;
@@ -131,7 +131,7 @@ impl Hll {
     }
 
     /// Hashes, or registers.
-    pub(super) fn parts(&self) -> Result<&[u32], &[u8]> {
+    pub(crate) fn parts(&self) -> Result<&[u32], &[u8]> {
         match self {
             Self::Few(coupons) => Ok(coupons),
             Self::Registers(registers) => Err(registers.as_slice()),
@@ -139,11 +139,11 @@ impl Hll {
     }
 
     /// From what [`Hll::parts`] gave.
-    pub(super) fn from_registers(registers: &[u8]) -> Option<Self> {
+    pub(crate) fn from_registers(registers: &[u8]) -> Option<Self> {
         Some(Self::Registers(Box::new(registers.try_into().ok()?)))
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Few(coupons) => coupons.capacity() * 4,
             Self::Registers(_) => K,

@@ -3,15 +3,15 @@
 //! sketch in whatever order and parts they come.
 
 /// Greatest distance from a value of the rank that is asked for, as a part of it.
-pub(super) const RELATIVE_ERROR: f64 = 0.01;
+pub(crate) const RELATIVE_ERROR: f64 = 0.01;
 const GAMMA: f64 = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
 
 /// Values by their size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct DdSketch {
+pub(crate) struct DdSketch {
     /// Buckets in ascending order of their values, and how many are in each: 0 that of zero, below
     /// it those of negative values.
-    pub(super) counts: Vec<(i64, u64)>,
+    pub(crate) counts: Vec<(i64, u64)>,
 }
 
 /// Moves the powers of all doubles above 0.
@@ -37,7 +37,7 @@ fn value(bucket: i64) -> f64 {
 
 impl DdSketch {
     /// Adds a value; what is not finite has no place.
-    pub(super) fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         if value.is_finite() {
             self.count(bucket(value), 1);
         }
@@ -55,7 +55,7 @@ impl DdSketch {
     }
 
     /// Joins with another.
-    pub(super) fn merge(&mut self, later: &Self) {
+    pub(crate) fn merge(&mut self, later: &Self) {
         later.counts.iter().for_each(|(bucket, times)| self.count(*bucket, *times));
     }
 
@@ -66,7 +66,7 @@ impl DdSketch {
         clippy::cast_precision_loss,
         reason = "a rank"
     )]
-    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
+    pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
         let n: u64 = self.counts.iter().map(|(_, count)| count).sum();
         let rank = (q * n.checked_sub(1)? as f64).floor() as u64;
         let mut below = 0;
@@ -77,7 +77,7 @@ impl DdSketch {
         held.map(|(bucket, _)| value(*bucket))
     }
 
-    pub(super) const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.counts.capacity() * 16
     }
 }
