@@ -13,6 +13,7 @@ mod impute;
 mod join;
 mod join_point_in_time;
 mod lag;
+mod learn;
 mod outlier;
 mod profile;
 mod rate;
@@ -43,6 +44,7 @@ pub use impute::ImputeOptions;
 pub use join::JoinOptions;
 pub use join_point_in_time::JoinPointInTimeOptions;
 pub use lag::LagOptions;
+pub use learn::{Dependence, LearnOptions, Take};
 pub use outlier::OutlierOptions;
 pub use profile::ProfileOptions;
 pub use rate::RateOptions;
@@ -86,6 +88,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<OutlierOptions>();
     registry.operator::<DriftOptions>();
     registry.operator::<ProfileOptions>();
+    registry.operator::<LearnOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -14,8 +14,10 @@ mod row_hash;
 mod series;
 mod sketch;
 mod streaming;
+mod synthetic;
 mod unnest;
 mod window;
 
 pub use catalog::register;
 pub use expression::{Expression, Predicate, Taken};
+pub use synthetic::wishes::{Foreign, Limits, Unique};
