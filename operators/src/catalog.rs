@@ -23,6 +23,7 @@ mod scale;
 mod select;
 mod sessionize;
 mod sql;
+mod synthesize;
 mod throttle;
 mod time_since;
 mod top;
@@ -54,6 +55,7 @@ pub use scale::ScaleOptions;
 pub use select::SelectOptions;
 pub use sessionize::SessionizeOptions;
 pub use sql::SqlOptions;
+pub use synthesize::{SynthesizeOptions, SynthesizeSourceOptions};
 pub use throttle::ThrottleOptions;
 pub use time_since::TimeSinceOptions;
 pub use top::TopOptions;
@@ -89,6 +91,8 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<DriftOptions>();
     registry.operator::<ProfileOptions>();
     registry.operator::<LearnOptions>();
+    registry.operator::<SynthesizeOptions>();
+    registry.source::<SynthesizeSourceOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

@@ -6,6 +6,7 @@
 //! or as a Gaussian copula ([`copula`]). What is wished for (`where`, orders, keys) is in [`wishes`].
 
 pub(crate) mod alias;
+pub(crate) mod artifact;
 pub(crate) mod cells;
 pub(crate) mod coder;
 pub(crate) mod copula;

@@ -236,13 +236,22 @@ fn values_of(spec: &Spec, coder: &Coder, marginal: &Marginal) -> Values {
             } else {
                 (0.0, 0.0)
             };
-            let inner = cells.edges.iter().map(|edge| edge.clamp(least, most));
-            let edges = [least].into_iter().chain(inner).chain([most]).collect();
-            let behind = |bin: u16| cells.bins.partition_point(|b| *b <= bin);
+            // Cells beyond what was seen have no width, and no weight.
+            let (mut edges, mut weights) = (vec![least], Vec::new());
+            let mut bins = vec![0; cells.bin_count()];
+            let uppers = cells.edges.iter().copied().chain([f64::INFINITY]);
+            for ((upper, bin), weight) in uppers.zip(&cells.bins).zip(&marginal.counts) {
+                let upper = upper.clamp(least, most);
+                if edges.last().is_some_and(|last| upper > *last) {
+                    edges.push(upper);
+                    weights.push(*weight);
+                }
+                bins[usize::from(*bin)..].fill(weights.len());
+            }
             Values::Numbers {
                 edges,
-                weights: marginal.counts.clone(),
-                bins: (0..cells.bin_count() as u16).map(behind).collect(),
+                weights,
+                bins,
                 decimals: (marginal.decimals != numbers::MANY).then_some(marginal.decimals),
                 relative: spec.role == Role::Number
                     && spec.parts.iter().any(|p| p.data_type.starts_with("timestamp")),

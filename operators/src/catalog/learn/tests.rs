@@ -134,8 +134,7 @@ fn mistakes_are_told() {
     ] {
         let mut options = json!({"pane": "10s"});
         options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let error =
-            Harness::plan::<LearnOptions>(options, &[Arc::clone(&all)]).err().unwrap();
+        let error = Harness::plan::<LearnOptions>(options, &[Arc::clone(&all)]).err().unwrap();
         assert!(error.to_string().contains(word), "{more}: {error}");
     }
 }
