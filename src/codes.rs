@@ -11,6 +11,7 @@ mod kafka;
 mod operators;
 mod stores;
 mod streaming;
+mod synthetic;
 
 /// Code, what it means, and what to do about it.
 pub(crate) type Code = (&'static str, &'static str, &'static str);
@@ -42,6 +43,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Code> {
         epochs::CODES,
         operators::CODES,
         streaming::CODES,
+        synthetic::CODES,
         connectors::CODES,
         kafka::CODES,
         stores::CODES,

@@ -20,4 +20,4 @@ mod window;
 
 pub use catalog::register;
 pub use expression::{Expression, Predicate, Taken};
-pub use synthetic::wishes::{Foreign, Limits, Unique};
+pub use synthetic::wishes::{Foreign, Limits, Unique, Wish};

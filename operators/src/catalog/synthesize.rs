@@ -47,29 +47,7 @@ sinks:
 "#;
 
     fn plan(self, cx: &NodeContext<'_>) -> Result<OperatorPlan> {
-        let input = cx.inputs.first().map(Arc::clone);
-        let input = input.ok_or_else(|| mistake("add rows to no input", "name an `input`"))?;
-        let models = match cx.inputs {
-            [_] if self.model.is_none() => {
-                let hint =
-                    "write `model: FILE`, or `inputs: [rows, models]` with those of a `learn`";
-                return Err(mistake("make rows without a model", hint));
-            }
-            [_] => None,
-            [_, models] => Some(options::model_column(models)?),
-            more => {
-                let message = format!("take {} inputs", more.len());
-                return Err(mistake(message, "the first has rows, the second models"));
-            }
-        };
-        if !(self.ratio > 0.0 && self.ratio <= 1000.0) {
-            let message = format!("make {} rows for each", self.ratio);
-            return Err(mistake(message, "write a `ratio` above 0, up to 1000"));
-        }
-        if cx.node.parallelism.is_some_and(|p| p > 1) {
-            let hint = "leave out `parallelism`: row numbers are given out by one task";
-            return Err(mistake("number rows on several tasks", hint));
-        }
+        let (input, models) = self.inputs(cx)?;
         let time = EventTime::of_input(cx, 0)?;
         let name = cx.event_time(0)?;
         let fields = input.fields().iter().map(|field| {
@@ -95,21 +73,50 @@ sinks:
             output: Arc::clone(&output),
             metrics: ModelMetrics::default(),
         };
-        let first = match &self.model {
-            None => None,
-            Some(place) => {
-                let model = artifact::read(place)?;
-                plan.sampler(&model).map_err(|why| artifact::unfit(place, &why))?;
-                Some(Arc::new(model))
-            }
-        };
+        let (mut first, mut warnings) = (None, Vec::new());
+        if let Some(place) = &self.model {
+            let model = artifact::read(place)?;
+            let sampler = plan.sampler(&model).map_err(|why| artifact::unfit(place, &why))?;
+            warnings.extend(sampler.warning(&model));
+            first = Some(Arc::new(model));
+        }
         let plan = Arc::new(plan);
         let make = Arc::new(move |_| {
             let among = Among::new(&plan, first.clone())?;
             Ok(Box::new(among) as Box<dyn Operator>)
         });
         let plan = OperatorPlan::keyed(output, cx.stream(0), Vec::new(), make);
-        Ok(OperatorPlan { splittable: true, ..plan })
+        Ok(OperatorPlan { splittable: true, warnings, ..plan })
+    }
+}
+
+impl SynthesizeOptions {
+    /// The columns of the rows, and where the second input has models.
+    fn inputs(&self, cx: &NodeContext<'_>) -> Result<(SchemaRef, Option<usize>)> {
+        let input = cx.inputs.first().map(Arc::clone);
+        let input = input.ok_or_else(|| mistake("add rows to no input", "name an `input`"))?;
+        let models = match cx.inputs {
+            [_] if self.model.is_none() => {
+                let hint =
+                    "write `model: FILE`, or `inputs: [rows, models]` with those of a `learn`";
+                return Err(mistake("make rows without a model", hint));
+            }
+            [_] => None,
+            [_, models] => Some(options::model_column(models)?),
+            more => {
+                let message = format!("take {} inputs", more.len());
+                return Err(mistake(message, "the first has rows, the second models"));
+            }
+        };
+        if !(self.ratio > 0.0 && self.ratio <= 1000.0) {
+            let message = format!("make {} rows for each", self.ratio);
+            return Err(mistake(message, "write a `ratio` above 0, up to 1000"));
+        }
+        if cx.node.parallelism.is_some_and(|p| p > 1) {
+            let hint = "leave out `parallelism`: row numbers are given out by one task";
+            return Err(mistake("number rows on several tasks", hint));
+        }
+        Ok((input, models))
     }
 }
 

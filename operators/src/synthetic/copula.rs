@@ -10,17 +10,15 @@ pub(crate) type Matrix = Vec<Vec<f64>>;
 /// in order. Columns that do not vary are correlated with none.
 pub(crate) fn correlations(drawn: usize, moments: &[f64]) -> Matrix {
     let mut all = unit(drawn);
-    let mut sums = moments.chunks_exact(SUMS);
-    for i in 0..drawn {
-        for j in i + 1..drawn {
-            if let Some([n, x, y, xx, yy, xy]) = sums.next() {
-                let (xx, yy) = (xx - x * x / n, yy - y * y / n);
-                let floor = UNIT * UNIT * 1e-9 * n;
-                if *n > 1.0 && xx > floor && yy > floor {
-                    let r = ((xy - x * y / n) / (xx * yy).sqrt()).clamp(-1.0, 1.0);
-                    all[i][j] = r;
-                    all[j][i] = r;
-                }
+    let pairs = (0..drawn).flat_map(|i| (i + 1..drawn).map(move |j| (i, j)));
+    for ((i, j), sums) in pairs.zip(moments.chunks_exact(SUMS)) {
+        if let [n, x, y, xx, yy, xy] = sums {
+            let (xx, yy) = (xx - x * x / n, yy - y * y / n);
+            let floor = UNIT * UNIT * 1e-9 * n;
+            if *n > 1.0 && xx > floor && yy > floor {
+                let r = ((xy - x * y / n) / (xx * yy).sqrt()).clamp(-1.0, 1.0);
+                all[i][j] = r;
+                all[j][i] = r;
             }
         }
     }
@@ -83,10 +81,9 @@ fn rotate(a: &mut Matrix, v: &mut Matrix, p: usize, q: usize) {
         row[p] = c * x - s * y;
         row[q] = s * x + c * y;
     }
-    for k in 0..a.len() {
-        let (x, y) = (a[p][k], a[q][k]);
-        a[p][k] = c * x - s * y;
-        a[q][k] = s * x + c * y;
+    let (upper, lower) = a.split_at_mut(q);
+    for (x, y) in upper[p].iter_mut().zip(&mut lower[0]) {
+        (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
     }
     for row in v.iter_mut() {
         let (x, y) = (row[p], row[q]);

@@ -34,13 +34,16 @@ fn sum(weights: &[f64]) -> f64 {
     weights.iter().sum()
 }
 
-/// A column with the children that hang on it.
+/// A child with the table it shares with its parent.
+type Child<'a> = (usize, &'a [Vec<f64>]);
+
+/// Columns with the children that hang on them.
 struct Tree<'a> {
     /// Weights of bins under the conditions, and without.
     allowed: Vec<Vec<f64>>,
     whole: &'a [Vec<f64>],
-    /// Children of each column, with their tables.
-    children: Vec<Vec<(usize, &'a [Vec<f64>])>>,
+    /// Children of each column.
+    children: Vec<Vec<Child<'a>>>,
     steps: Vec<Step>,
 }
 

@@ -99,6 +99,14 @@ impl Sampler {
         Arc::clone(&self.schema)
     }
 
+    /// What `check` should warn about: conditions that rest on few rows of those that were learned.
+    pub(crate) fn warning(&self, model: &Model) -> Option<String> {
+        const FEW: f64 = 20.0;
+        let rows = self.share() * model.fitted.weight;
+        let few = self.share() < 1.0 && model.fitted.weight > 0.0 && rows < FEW;
+        few.then(|| format!("the conditions rest on about {rows:.1} rows that were learned"))
+    }
+
     /// The part of the model's rows that meets the conditions.
     pub(crate) const fn share(&self) -> f64 {
         match &self.plan {

@@ -8,7 +8,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use swiftwater_engine::{Error, Result};
 
-/// A condition on a column. A plain value is the only one allowed, null asks for null.
+/// A condition on a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Wish {
+    /// What is allowed.
+    Limits(Limits),
+    /// The only text.
+    Text(String),
+    /// The only number.
+    Number(f64),
+    /// The only truth.
+    Flag(bool),
+    /// Null.
+    Null(()),
+}
+
+/// What a column may hold.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

@@ -1,3 +1,5 @@
+//! `learn` on payments whose truth is known.
+
 use serde_json::{Value, json};
 use swiftwater_engine::Timestamp;
 use swiftwater_engine::random::{Stream, unit};

@@ -237,24 +237,30 @@ impl Operator for Among {
     }
 
     fn seal(&mut self) -> Result<Vec<TableDelta>> {
-        let mut rows: Vec<(&str, Option<String>, Option<i64>, Option<i64>)> = Vec::new();
+        let (mut parts, mut models) = (Vec::new(), Vec::new());
+        let (mut passed, mut made) = (Vec::new(), Vec::new());
         if std::mem::take(&mut self.changed_model)
             && let Some(used) = &self.used
         {
-            rows.push((MODEL, used.text.clone(), None, None));
+            parts.push(MODEL);
+            models.push(used.text.clone());
+            passed.push(None);
+            made.push(None);
         }
         if std::mem::take(&mut self.changed_count) {
-            let count = |n: u64| i64::try_from(n).ok();
-            rows.push((COUNT, None, count(self.passed), count(self.made)));
+            parts.push(COUNT);
+            models.push(None);
+            passed.push(i64::try_from(self.passed).ok());
+            made.push(i64::try_from(self.made).ok());
         }
-        if rows.is_empty() {
+        if parts.is_empty() {
             return Ok(Vec::new());
         }
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows.iter().map(|r| Some(r.0)).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|r| r.1.as_deref()).collect::<StringArray>()),
-            Arc::new(rows.iter().map(|r| r.2).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|r| r.3).collect::<Int64Array>()),
+            Arc::new(StringArray::from(parts)),
+            Arc::new(StringArray::from(models)),
+            Arc::new(Int64Array::from(passed)),
+            Arc::new(Int64Array::from(made)),
         ];
         Ok(vec![TableDelta::of(TABLE, RecordBatch::try_new(table_schema(), columns)?)])
     }

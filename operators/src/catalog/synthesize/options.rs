@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use swiftwater_engine::{Error, Result};
 
-use crate::synthetic::wishes::{Foreign, Limits, Unique};
+use crate::synthetic::wishes::{Foreign, Unique, Wish};
 
 /// Makes rows from a model that `learn` fitted.
 ///
@@ -48,7 +48,7 @@ pub struct SynthesizeSourceOptions {
     /// Conditions by column: a value, null, or `{min: 1, max: 9}`, `{one_of: [a, b]}`. Of a copula
     /// one condition is exact; several intervals are met, but one after the other.
     #[serde(default, rename = "where")]
-    #[schemars(with = "BTreeMap<String, Limits>")]
+    #[schemars(with = "BTreeMap<String, Wish>")]
     pub conditions: Map<String, Value>,
     /// Orders between columns of numbers or times, such as `["opened <= closed"]`; null keeps any.
     #[serde(default)]
@@ -99,7 +99,7 @@ pub struct SynthesizeOptions {
     /// Conditions by column: a value, null, or `{min: 1, max: 9}`, `{one_of: [a, b]}`. Of a copula
     /// one condition is exact; several intervals are met, but one after the other.
     #[serde(default, rename = "where")]
-    #[schemars(with = "BTreeMap<String, Limits>")]
+    #[schemars(with = "BTreeMap<String, Wish>")]
     pub conditions: Map<String, Value>,
     /// Orders between columns of numbers or times, such as `["opened <= closed"]`; null keeps any.
     #[serde(default)]

@@ -93,11 +93,12 @@ impl SourceOptions for SynthesizeSourceOptions {
             event_rate: event_rate.or(rate).unwrap_or(DEFAULT_EVENT_RATE),
             opened: OnceLock::new(),
         });
+        let warnings = design.sampler.warning(&model).into_iter().collect();
         let bounded = design.count.is_some();
         let make = Arc::new(move |_| {
             Ok(Box::new(Made { design: Arc::clone(&design), open: None }) as Box<dyn Source>)
         });
-        Ok(SourcePlan { bounded, replayable: true, ..SourcePlan::new(schema, make) })
+        Ok(SourcePlan { bounded, warnings, replayable: true, ..SourcePlan::new(schema, make) })
     }
 }
 

@@ -1,3 +1,5 @@
+//! `synthesize` as a source and as an operator.
+
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
