@@ -3,6 +3,7 @@
 mod aggregate;
 pub mod catalog;
 pub mod expression;
+pub mod fidelity;
 mod group;
 mod keyed;
 mod learned;
