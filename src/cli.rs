@@ -8,12 +8,14 @@ mod describe;
 mod docs;
 mod explain;
 mod features;
+mod fidelity;
 mod list;
 mod load;
 mod parity;
 mod plan;
 mod run;
 mod schema;
+mod scratch;
 mod service;
 mod state;
 mod test;
@@ -52,6 +54,8 @@ enum Verb {
     Backfill(backfill::Arguments),
     /// Compare features that were served with those of a replay
     Parity(parity::Arguments),
+    /// Tell how well synthetic rows stand in for real ones
+    Fidelity(fidelity::Arguments),
     /// Find the mistakes of topology files without running them
     Check(check::Arguments),
     /// Run the tests inside topology files, without any external system
@@ -87,6 +91,7 @@ impl Cli {
             Verb::Run(arguments) => run::run(&arguments),
             Verb::Backfill(arguments) => backfill::run(&arguments),
             Verb::Parity(arguments) => parity::run(&arguments, &mut terminal),
+            Verb::Fidelity(arguments) => fidelity::run(&arguments, &mut terminal),
             Verb::Check(arguments) => check::run(&arguments, &mut terminal),
             Verb::Test(arguments) => test::run(&arguments, &mut terminal),
             Verb::Plan(arguments) => plan::run(&arguments, &mut terminal),

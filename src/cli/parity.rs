@@ -8,7 +8,6 @@ mod topology;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -18,6 +17,7 @@ use swiftwater_engine::{Error, Plan, Result, Running};
 
 use super::load::{Checked, Loader, Variables};
 use super::run::tell_problems;
+use super::scratch::{Scratch, unreadable};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 use topology::Comparison;
@@ -78,15 +78,15 @@ enum Format {
 /// Compares, and prints what was found.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit> {
     let loader = Loader::new(&Variables { env_file: None })?;
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("parity")?;
     let Some(columns) = load(&loader, &topology::inputs(&arguments.served, &arguments.replayed))
     else {
         return Ok(Exit::BadConfiguration);
     };
     let comparison = Comparison::new(arguments, &columns.plan)?;
-    let text = comparison.topology(&scratch.0);
+    let text = comparison.topology(scratch.path());
     if arguments.print {
-        let text = format!("{text:#}").replace(&scratch.0, "/tmp/parity");
+        let text = format!("{text:#}").replace(scratch.path(), "/tmp/parity");
         terminal.line(&text)?;
         return Ok(Exit::Finished);
     }
@@ -137,48 +137,17 @@ fn compare(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// A directory that is gone when this is.
-struct Scratch(String);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("swiftwater-parity-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| unreadable(&path, error))?;
-        Ok(Self(path.display().to_string()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, path = self.0, "a temporary directory stays");
-        }
-    }
-}
-
-fn unreadable(path: &std::path::Path, error: std::io::Error) -> Error {
-    Error::unavailable("SW4119", format!("use the directory `{}`", path.display()))
-        .with_source(error)
-}
-
 /// The rows of a sink.
 fn rows(scratch: &Scratch, sink: &str) -> Result<Vec<Map<String, Value>>> {
-    let directory = PathBuf::from(&scratch.0).join(sink);
     let mut rows = Vec::new();
-    // Without a row there is no directory.
-    if directory.exists() {
-        for entry in fs::read_dir(&directory).map_err(|error| unreadable(&directory, error))? {
-            let path = entry.map_err(|error| unreadable(&directory, error))?.path();
-            let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-            if name.starts_with(['.', '_']) {
-                continue;
-            }
-            let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            let parsed = text.lines().map(serde_json::from_str::<Map<String, Value>>);
-            rows.extend(parsed.collect::<Result<Vec<_>, _>>().map_err(|error| {
+    for path in scratch.files(sink)? {
+        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+        let parsed = text.lines().map(serde_json::from_str::<Map<String, Value>>);
+        rows.extend(
+            parsed.collect::<Result<Vec<_>, _>>().map_err(|error| {
                 Error::bug("read the rows of the comparison").with_source(error)
-            })?);
-        }
+            })?,
+        );
     }
     Ok(rows)
 }
