@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     draws: u64,
     /// Rows of each side whose distances are measured; time grows with the square
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = rows)]
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = rows)]
     closeness_rows: usize,
     /// Outliers that were planted among the rows that were learned from
     #[arg(long, value_name = "FILES", requires = "canaries_out")]
@@ -98,9 +98,7 @@ fn rows(text: &str) -> Result<usize, String> {
 /// Compares, and prints what was found.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit> {
     let loader = Loader::new(&Variables { env_file: None })?;
-    let Some(rows) = Rows::read(arguments, &loader)? else {
-        return Ok(Exit::BadConfiguration);
-    };
+    let rows = Rows::read(arguments, &loader)?;
     let report = Report::new(arguments, &rows)?;
     if let Some(path) = &arguments.html {
         fs::write(path, page::page(&report)).map_err(|error| {

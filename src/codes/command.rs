@@ -124,4 +124,19 @@ pub(super) const CODES: &[Code] = &[
         "Rows that a sink received have no form as JSON, so they cannot be compared.",
         "Leave the column out before the sink, or convert it with `select`.",
     ),
+    (
+        "SW4131",
+        "The rows of a comparison of fidelity cannot be had.",
+        "Give files that are there and have rows, and name columns that both sides have; the hint lists them. A column whose types differ between the sides is compared when `--categorical` names it.",
+    ),
+    (
+        "SW4132",
+        "Synthetic rows do not reach the normalised score that was asked for.",
+        "The report lists the columns and pairs with the lowest scores. There is no normalised score where hardly a pair of real columns depends on each other.",
+    ),
+    (
+        "SW4133",
+        "The page of a comparison of fidelity cannot be written.",
+        "Look whether the directory of `--html` exists and may be written to.",
+    ),
 ];

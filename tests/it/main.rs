@@ -31,6 +31,8 @@ mod examples;
 #[cfg(test)]
 mod features;
 #[cfg(test)]
+mod fidelity;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod memory;

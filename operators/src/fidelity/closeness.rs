@@ -17,6 +17,15 @@ enum Measure {
     Equal,
 }
 
+/// The lowest and the highest number.
+fn ends(values: &Values) -> (f64, f64) {
+    let Values::Numbers(values) = values else {
+        return (f64::INFINITY, f64::NEG_INFINITY);
+    };
+    let present = values.iter().filter(|v| !v.is_nan());
+    present.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)))
+}
+
 /// Rows whose distances to the closest of them are asked for.
 pub struct Record<'a> {
     reference: &'a Table,
@@ -24,18 +33,31 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Prepares reference rows.
+    /// Prepares reference rows; distances are shares of their own ranges, as in `SDMetrics`.
     #[must_use]
     pub fn new(reference: &'a Table) -> Self {
-        let measure = |values: &Values| match values {
+        Self::within(reference, &[reference])
+    }
+
+    /// Prepares reference rows; distances are shares of the ranges of `ranges` together, so that they
+    /// can be compared with those to other reference rows.
+    #[must_use]
+    pub fn within(reference: &'a Table, ranges: &[&Table]) -> Self {
+        let columns = reference.columns.iter().enumerate();
+        let measure = |(number, values): (usize, &Values)| match values {
             Values::Categories(_) => Measure::Equal,
-            Values::Numbers(values) => {
-                let present = || values.iter().copied().filter(|v| !v.is_nan());
-                let low = present().reduce(f64::min).unwrap_or(0.0);
-                Measure::Range(present().reduce(f64::max).unwrap_or(0.0) - low)
+            Values::Numbers(_) => {
+                let (low, high) = ranges.iter().filter_map(|t| t.columns.get(number)).fold(
+                    (f64::INFINITY, f64::NEG_INFINITY),
+                    |(low, high), values| {
+                        let (from, to) = ends(values);
+                        (low.min(from), high.max(to))
+                    },
+                );
+                Measure::Range((high - low).max(0.0))
             }
         };
-        Self { reference, measures: reference.columns.iter().map(measure).collect() }
+        Self { reference, measures: columns.map(measure).collect() }
     }
 
     /// For each row its distances to the closest and to the second closest reference row: the mean
@@ -101,9 +123,12 @@ pub struct Closeness {
     /// `DCRBaselineProtection`: the first median by the second, at most 1.
     pub baseline_protection: Option<f64>,
     /// Share of synthetic rows that are closer to a row of the training set than to one of the
-    /// holdout; about 0.5 where nothing was learned by heart.
+    /// holdout, by distances in the ranges of both; about 0.5 where nothing was learned by heart.
     pub closer_to_training: Option<f64>,
-    /// `DCROverfittingProtection`: twice the share of the others, at most 1.
+    /// `DCROverfittingProtection` of `SDMetrics`: twice the share of the rows that are not closer to
+    /// the training set, at most 1. It measures each distance in the range of its own reference
+    /// rows: where these differ it says more of the outliers than of the synthetic rows, so that it
+    /// raises no alarm.
     pub overfitting_protection: Option<f64>,
     /// Share of synthetic rows that equal a real row.
     pub copies: Option<f64>,
@@ -146,6 +171,13 @@ fn ratio_p05(distances: &[(f64, f64)]) -> Option<f64> {
 fn share(values: &[f64], is: impl Fn(&f64) -> bool) -> Option<f64> {
     let count = values.iter().filter(|v| is(v)).count();
     (!values.is_empty()).then(|| count as f64 / values.len() as f64)
+}
+
+/// Shares of the rows that are closer to the first and closer to the second; a tie is no sign of
+/// anything.
+fn shares_closer((first, second): &(Vec<f64>, Vec<f64>)) -> Option<(f64, f64)> {
+    let gaps: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
+    share(&gaps, |gap| *gap < 0.0).zip(share(&gaps, |gap| *gap > 0.0))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cell below 20")]
@@ -210,12 +242,11 @@ pub fn closeness(
     let to_random = record.closest(&random_rows(training, synthetic.rows, seed));
     let (median_to_real, median_of_random) = (median(&to_real), median(&to_random));
     let medians = median_to_real.zip(median_of_random).filter(|(_, random)| *random > 0.0);
-    let to_holdout = holdout.map(|holdout| Record::new(holdout).closest(synthetic));
-    let closer = to_holdout.as_ref().and_then(|to_holdout| {
-        let pairs = to_real.iter().zip(to_holdout);
-        let gaps: Vec<f64> = pairs.map(|(real, other)| real - other).collect();
-        // A tie is no sign of anything; SDMetrics counts it for the holdout.
-        share(&gaps, |gap| *gap < 0.0).zip(share(&gaps, |gap| *gap > 0.0))
+    let own = holdout.map(|h| (to_real.clone(), Record::new(h).closest(synthetic)));
+    let own = own.and_then(|both| shares_closer(&both));
+    let closer = holdout.and_then(|holdout| {
+        let within = |table| Record::within(table, &[training, holdout]).closest(synthetic);
+        shares_closer(&(within(training), within(holdout)))
     });
     let of_holdout = holdout.map(|holdout| record.closest_two(holdout)).unwrap_or_default();
     let held: Vec<f64> = of_holdout.iter().map(|(first, _)| *first).collect();
@@ -228,7 +259,7 @@ pub fn closeness(
         median_of_random,
         baseline_protection: medians.map(|(real, random)| (real / random).min(1.0)),
         closer_to_training: closer.map(|(closer, _)| closer),
-        overfitting_protection: closer.map(|(closer, _)| (2.0 * (1.0 - closer)).min(1.0)),
+        overfitting_protection: own.map(|(closer, _)| (2.0 * (1.0 - closer)).min(1.0)),
         copies,
         copies_in_holdout,
         nearest_neighbour_ratio_p05: ratio_p05(&of_synthetic),

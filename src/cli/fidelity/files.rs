@@ -6,12 +6,12 @@ use std::fs::File;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::FileReader;
 use serde_json::{Map, Value, json};
+use swiftwater_config::{Diagnostics, Severity};
 use swiftwater_engine::metrics::Metrics;
 use swiftwater_engine::{Error, Plan, Result, Running};
 use swiftwater_operators::fidelity::{Choices, Design, Mistake, Table};
 
 use super::super::load::Loader;
-use super::super::run::tell_problems;
 use super::super::scratch::{Scratch, unreadable};
 use super::Arguments;
 
@@ -57,8 +57,8 @@ fn topology(inputs: &[(&str, &str)], directory: &str) -> Value {
 }
 
 impl Rows {
-    /// Reads all files; `None` where they cannot be, which has been told.
-    pub(super) fn read(arguments: &Arguments, loader: &Loader) -> Result<Option<Self>> {
+    /// Reads all files.
+    pub(super) fn read(arguments: &Arguments, loader: &Loader) -> Result<Self> {
         let scratch = Scratch::new("fidelity")?;
         let mut inputs = vec![(REAL, arguments.real.as_str()), (SYNTHETIC, &arguments.synthetic)];
         inputs.extend(arguments.holdout.as_deref().map(|path| (HOLDOUT, path)));
@@ -66,13 +66,7 @@ impl Rows {
         let canaries = CANARIES.into_iter().zip(canaries);
         inputs.extend(canaries.filter_map(|(name, path)| Some((name, path.as_deref()?))));
         let text = topology(&inputs, scratch.path()).to_string();
-        let plan = match loader.text(&text) {
-            Ok(checked) => checked.plan,
-            Err(found) => {
-                tell_problems(&found);
-                return Ok(None);
-            }
-        };
+        let plan = loader.text(&text).map_err(unreadable_files)?.plan;
         let choices = Choices {
             columns: arguments.columns.clone(),
             categorical: arguments.categorical.clone(),
@@ -89,7 +83,7 @@ impl Rows {
         };
         let mut rows = Self { design, real, synthetic, holdout, canaries };
         rows.drop_identifiers(&choices);
-        Ok(Some(rows))
+        Ok(rows)
     }
 
     fn drop_identifiers(&mut self, choices: &Choices) {
@@ -98,6 +92,19 @@ impl Rows {
         others.extend(holdout.as_mut());
         others.extend(canaries.iter_mut().flatten());
         design.drop_identifiers(real, &mut others, choices);
+    }
+}
+
+/// What is wrong with the files; the topology that reads them is not the user's.
+fn unreadable_files(found: Diagnostics) -> Error {
+    let Some(first) = found.0.into_iter().find(|d| d.severity == Severity::Error) else {
+        return Error::bug("read files by a topology that is wrong");
+    };
+    let error = Error::config("SW4131", format!("read the files: {}", first.message));
+    match first.hint {
+        // Columns cannot be declared here.
+        Some(hint) if !hint.contains("schema") => error.with_hint(hint),
+        _ => error.with_hint("give the path of files that are there, or a pattern in quotes"),
     }
 }
 

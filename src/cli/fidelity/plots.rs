@@ -20,7 +20,8 @@ pub(super) fn short(text: &str, most: usize) -> String {
 /// stands in `label`.
 fn svg(width: f64, height: f64, label: &str, draw: impl FnOnce(&mut String)) -> String {
     let mut text = format!(
-        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{}\">",
+        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" style=\"max-width:{:.0}px\" role=\"img\" aria-label=\"{}\">",
+        width * 1.25,
         escaped(label)
     );
     draw(&mut text);
@@ -190,7 +191,7 @@ pub(super) fn matrix(names: &[&str], cells: &[Cell]) -> String {
     const LEFT: f64 = 120.0;
     const TOP: f64 = 96.0;
     let size = SIDE * names.len() as f64;
-    svg(LEFT + size + 10.0, TOP + size + 6.0, "scores of pairs of columns", |out| {
+    svg(LEFT + size + 60.0, TOP + size + 6.0, "scores of pairs of columns", |out| {
         for (row, name) in names.iter().enumerate() {
             let middle = SIDE * row as f64 + SIDE / 2.0;
             put!(

@@ -21,6 +21,7 @@ pub(super) fn print(
     terminal: &mut Terminal,
 ) -> Result<()> {
     let mut lines = vec![head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>()];
+    let headless = head.iter().all(|name| name.is_empty());
     lines.extend_from_slice(rows);
     let mut widths = vec![0; head.len()];
     for line in &lines {
@@ -28,7 +29,7 @@ pub(super) fn print(
             *width = cell.chars().count().max(*width);
         }
     }
-    for (number, line) in lines.iter().enumerate() {
+    for (number, line) in lines.iter().enumerate().skip(usize::from(headless)) {
         let cells = line.iter().zip(&widths).enumerate();
         let cells = cells.map(|(n, (cell, width))| {
             if n < texts { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
