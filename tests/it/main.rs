@@ -35,6 +35,8 @@ mod fidelity;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
+mod libraries;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod monitoring;

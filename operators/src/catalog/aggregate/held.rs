@@ -83,22 +83,25 @@ impl Held {
         all
     }
 
-    fn pairs(&self, x: Axis, y: Axis, (from, to): (u64, u64)) -> Pairs {
+    fn pairs(&self, x: Axis, y: (usize, Cells), (from, to): (u64, u64)) -> Pairs {
         let mut all = Pairs::default();
         for row in from..to {
-            if let (Some(x), Some(y)) = (self.on(x, row), self.on(y, row)) {
-                all = all.merge(Pairs::of(x, y));
+            let Some(y) = self.number(y, row) else { continue };
+            let pair = match x {
+                Axis::Seconds => self.times.get(row).map(|micros| Pairs::at(micros, y)),
+                Axis::Values(argument, cells) => {
+                    self.number((argument, cells), row).map(|x| Pairs::of(x, y))
+                }
+            };
+            if let Some(pair) = pair {
+                all = all.merge(pair);
             }
         }
         all
     }
 
-    fn on(&self, axis: Axis, row: u64) -> Option<f64> {
-        match axis {
-            #[expect(clippy::cast_precision_loss, reason = "to a microsecond until 2255")]
-            Axis::Seconds => self.times.get(row).map(|time| time as f64 / 1e6),
-            Axis::Values(argument, cells) => self.cell(argument, row).map(|c| cells.number(c)),
-        }
+    fn number(&self, (argument, cells): (usize, Cells), row: u64) -> Option<f64> {
+        self.cell(argument, row).map(|cell| cells.number(cell))
     }
 }
 
@@ -123,9 +126,9 @@ pub(super) enum Tracked {
     Fall(usize, Cells, Blocks<Fall>),
 }
 
-/// The two axes of a track.
+/// The axis of a track, and the values above it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PairedAxes(Axis, Axis);
+pub(super) struct PairedAxes(Axis, (usize, Cells));
 
 /// What is known of a window by one track.
 #[derive(Debug, Clone, Copy)]
@@ -147,15 +150,16 @@ pub(super) enum Known {
 impl Tracked {
     pub(super) fn new(track: Track, shape: &Shape) -> Self {
         let cells = |a: usize| shape.arguments.get(a).copied().unwrap_or(Cells::Integer);
-        let values = |a: usize| Axis::Values(a, cells(a));
+        let values = |a: usize| (a, cells(a));
+        let over = |axis, a: usize| Self::Pairs(PairedAxes(axis, values(a)), Blocks::default());
         match track {
             Track::Sum(a) if cells(a) == Cells::Float => Self::Floats(a, Blocks::default()),
             Track::Sum(a) => Self::Integers(a, Blocks::default()),
             Track::Spread(a) => Self::Spread(a, cells(a), Blocks::default()),
             Track::Moments(a) => Self::Moments(a, cells(a), Blocks::default()),
             Track::Extremes(a) => Self::Extremes(a, cells(a), Blocks::default()),
-            Track::Pairs(a, b) => Self::Pairs(PairedAxes(values(a), values(b)), Blocks::default()),
-            Track::Trend(a) => Self::Pairs(PairedAxes(Axis::Seconds, values(a)), Blocks::default()),
+            Track::Pairs(a, b) => over(Axis::Values(a, cells(a)), b),
+            Track::Trend(a) => over(Axis::Seconds, a),
             Track::Decayed(a, h) => Self::Decayed(a, cells(a), h, Blocks::default()),
             Track::Smoothed(a, alpha) => Self::Smoothed(a, cells(a), alpha, Blocks::default()),
             Track::Fall(a) => Self::Fall(a, cells(a), Blocks::default()),

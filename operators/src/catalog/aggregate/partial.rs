@@ -226,10 +226,13 @@ impl Extremes {
     }
 }
 
-/// Two values of each row: means, squared differences and their product.
+/// Two values of each row: means, squared differences and their product. Of a time, x is the seconds
+/// since `origin`: seconds since 1970 would leave a double no more than a quarter of a microsecond.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pairs {
     n: f64,
+    /// Microseconds since 1970, a whole number; 0 where x is no time.
+    origin: f64,
     x: f64,
     y: f64,
     xx: f64,
@@ -246,10 +249,12 @@ impl Partial for Pairs {
             return self;
         }
         let n = self.n + later.n;
-        let (dx, dy) = (later.x - self.x, later.y - self.y);
+        let since = (later.origin - self.origin) / 1e6;
+        let (dx, dy) = (since + later.x - self.x, later.y - self.y);
         let (part, weight) = (later.n / n, self.n * later.n / n);
         Self {
             n,
+            origin: self.origin,
             x: self.x + dx * part,
             y: self.y + dy * part,
             xx: self.xx + later.xx + dx * dx * weight,
@@ -261,16 +266,22 @@ impl Partial for Pairs {
 
 impl Pairs {
     pub(super) const fn of(x: f64, y: f64) -> Self {
-        Self { n: 1.0, x, y, xx: 0.0, yy: 0.0, xy: 0.0 }
+        Self { n: 1.0, origin: 0.0, x, y, xx: 0.0, yy: 0.0, xy: 0.0 }
     }
 
-    pub(super) fn words(self) -> [u64; 6] {
-        [self.n, self.x, self.y, self.xx, self.yy, self.xy].map(f64::to_bits)
+    /// A value at a time.
+    #[expect(clippy::cast_precision_loss, reason = "to a microsecond until 2255")]
+    pub(super) const fn at(micros: i64, y: f64) -> Self {
+        Self { origin: micros as f64, ..Self::of(0.0, y) }
     }
 
-    pub(super) fn from_words(words: [u64; 6]) -> Self {
-        let [n, x, y, xx, yy, xy] = words.map(f64::from_bits);
-        Self { n, x, y, xx, yy, xy }
+    pub(super) fn words(self) -> [u64; 7] {
+        [self.n, self.origin, self.x, self.y, self.xx, self.yy, self.xy].map(f64::to_bits)
+    }
+
+    pub(super) fn from_words(words: [u64; 7]) -> Self {
+        let [n, origin, x, y, xx, yy, xy] = words.map(f64::from_bits);
+        Self { n, origin, x, y, xx, yy, xy }
     }
 
     /// Covariance with divisor `n - 1`.

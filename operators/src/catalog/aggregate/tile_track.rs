@@ -50,7 +50,7 @@ impl TileTrack {
             Self::Integers(_) | Self::Floats(_) | Self::Spread(_) | Self::At { .. } => 3,
             Self::Decayed(..) | Self::Fall(_) => 4,
             Self::Moments(_) | Self::Smoothed(..) => 5,
-            Self::Pairs(..) | Self::Trend(_) => 6,
+            Self::Pairs(..) | Self::Trend(_) => 7,
         }
     }
 
@@ -78,8 +78,7 @@ impl TileTrack {
                 join(words, value, Pairs::from_words, Pairs::words);
             }
             Self::Trend(y) => {
-                #[expect(clippy::cast_precision_loss, reason = "to a microsecond until 2255")]
-                let value = y.number(row).map(|y| Pairs::of(row.time as f64 / 1e6, y));
+                let value = y.number(row).map(|y| Pairs::at(row.time, y));
                 join(words, value, Pairs::from_words, Pairs::words);
             }
             Self::Decayed(a, half_life) => {
