@@ -154,15 +154,15 @@ impl Partitioning {
 /// Writes text so that it is one name of a directory everywhere: what is special to file systems,
 /// URLs or Hive becomes `%XX`.
 fn escape(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        let plain = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b'.' | b' ' | b'+')
-            || byte >= 0x80;
+    for letter in text.chars() {
+        let plain = letter.is_ascii_alphanumeric()
+            || matches!(letter, '-' | '_' | '.' | ' ' | '+')
+            || !letter.is_ascii();
         if plain && text != "." && text != ".." {
-            out.push(char::from(byte));
+            out.push(letter);
         } else {
             // Writing to a string cannot fail.
-            write!(out, "%{byte:02X}").unwrap_or_default();
+            write!(out, "%{:02X}", u32::from(letter)).unwrap_or_default();
         }
     }
 }
@@ -200,6 +200,15 @@ mod tests {
             ("year=2026/kind=__HIVE_DEFAULT_PARTITION__/", vec![4]),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn values_become_names_of_directories() {
+        for (value, name) in [("Zürich", "Zürich"), ("a/b=c%", "a%2Fb%3Dc%25"), ("..", "%2E%2E")] {
+            let mut escaped = String::new();
+            escape(value, &mut escaped);
+            assert_eq!(escaped, name);
+        }
     }
 
     #[test]
