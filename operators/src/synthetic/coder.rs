@@ -123,6 +123,11 @@ pub(crate) fn values(rows: &RecordBatch, part: &Part, times: Option<&[i64]>) -> 
     numbers::of_column(column.ok_or_else(missing)?, times)
 }
 
+/// How many bins of a number so many rows fill well enough for tables of pairs.
+fn worth(rows: usize) -> usize {
+    (rows as f64).powf(0.4).round().max(6.0) as usize
+}
+
 impl Coder {
     /// Freezes a coder from the rows of a reference.
     pub(crate) fn freeze(
@@ -137,7 +142,8 @@ impl Coder {
                 for (rows, times) in reference {
                     all.extend(values(rows, part, Some(times))?);
                 }
-                Ok(Self::Numbers(Cells::freeze(all, limits.bins)))
+                let bins = limits.bins.min(worth(all.len()));
+                Ok(Self::Numbers(Cells::freeze(all, bins)))
             }
             (Role::Category, _) => {
                 let mut counts: HashMap<String, u64> = HashMap::new();

@@ -98,6 +98,7 @@ pub(crate) enum Values {
     /// number, and two edges that are the same hold that number alone.
     Numbers {
         /// The bounds of the cells.
+        #[serde(with = "exact")]
         edges: Vec<f64>,
         /// The weight of each cell.
         weights: Vec<f64>,
@@ -110,6 +111,35 @@ pub(crate) enum Values {
     },
     /// A key, which is never repeated and therefore made up.
     Key,
+}
+
+/// Numbers that keep their last bit: those that the reader of JSON would round are texts.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Plain(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(all: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        let number = |value: &f64| {
+            let text = serde_json::to_string(value).unwrap_or_default();
+            let same = serde_json::from_str::<f64>(&text).is_ok_and(|read| read == *value);
+            if same { Number::Plain(*value) } else { Number::Text(text) }
+        };
+        to.collect_seq(all.iter().map(number))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let number = |value: Number| match value {
+            Number::Plain(value) => Ok(value),
+            Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        };
+        Vec::<Number>::deserialize(from)?.into_iter().map(number).collect()
+    }
 }
 
 impl Column {

@@ -247,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_last_bit() {
+        let words = swiftwater_engine::random::Stream::new(5, "bits", 0);
+        let mut edges: Vec<f64> =
+            (0..2000).map(|n| (swiftwater_engine::random::unit(words.at(n)) - 0.5) * 0.2).collect();
+        edges.sort_by(f64::total_cmp);
+        let mut model = model();
+        let cells = edges.len() - 1;
+        model.columns[1].values = Values::Numbers {
+            edges: edges.clone(),
+            weights: vec![1.0; cells],
+            bins: vec![1000, cells],
+            decimals: None,
+            relative: false,
+        };
+        let read = Model::from_text(&model.to_text()).unwrap();
+        assert_eq!(read, model);
+    }
+
+    #[test]
     fn a_text_that_was_touched_is_refused() {
         let text = model().to_text();
         let told = |text: &str| Model::from_text(text).unwrap_err();

@@ -17,7 +17,7 @@ use swiftwater_engine::{
 use super::state::{self, FitTable};
 use crate::keyed::{EventTime, KeyColumns, KeyIndex, Times, Waiting, WatermarkClock, spill_tables};
 use crate::synthetic::fit::{Design, Fit};
-use crate::synthetic::model::{Fitted, Model};
+use crate::synthetic::model::{Dependence, Fitted, Model};
 use crate::synthetic::series::{ModelMetrics, Series};
 use crate::synthetic::tally::Tally;
 
@@ -25,6 +25,9 @@ use crate::synthetic::tally::Tally;
 const CLOSES_BEFORE: i64 = 1000;
 /// Number of the port of versions that are not released.
 const REFUSED: usize = 2;
+
+/// A pane with less than this part of the reference does not judge alone.
+const FEW: f64 = 10.0;
 
 /// What does not change.
 pub(super) struct Plan {
@@ -195,7 +198,9 @@ impl Learner {
         let until = start.saturating_add(plan.pane);
         let fitted = Fitted { from: progress.from, until, ..Fitted::default() };
         let mut model = fit.model(total, progress.version + 1, fitted);
-        let quality = fit.judge(&model, tally)?;
+        // A pane of few rows says little about a model: then all that was counted does.
+        let few = tally.weight * FEW < plan.reference_rows as f64;
+        let quality = fit.judge(&model, if few { total } else { tally })?;
         let reached = quality.reached();
         let why = (reached < plan.least_quality)
             .then(|| format!("the quality is {reached:.3}, less than {}", plan.least_quality));
@@ -272,6 +277,30 @@ impl Operator for Learner {
                 self.close(start, &tally, out)?;
             }
         }
+        Ok(())
+    }
+
+    fn on_end(&mut self, out: &mut Output) -> Result<()> {
+        self.settle()?;
+        let rows: usize = self.counts.values().sum();
+        if self.learned.is_some() || rows == 0 {
+            return Ok(());
+        }
+        let plan = &self.plan;
+        let why =
+            format!("there were {rows} rows, less than the reference of {}", plan.reference_rows);
+        let last = self.counts.keys().last().copied().unwrap_or(0).saturating_add(plan.pane);
+        let fitted = Fitted { rows: rows as u64, until: last, ..Fitted::default() };
+        let model = Model {
+            name: plan.design.name.clone(),
+            version: 0,
+            fitted,
+            time: None,
+            columns: Vec::new(),
+            dependence: Dependence::Tree(Vec::new()),
+        };
+        let readings = self.clock.readings(out.now());
+        out.emit_to(REFUSED, Batch::new(version(&plan.refused, &model, &why)?, readings));
         Ok(())
     }
 

@@ -27,10 +27,11 @@ use crate::synthetic::numbers::is_number;
 /// A version is released as a row: `name`, `version`, `rows`, `weight`, `quality`, `floor`, `model`
 /// (the artifact: readable JSON with a checksum) and `window_time`. Write it to a compacted topic
 /// with `key: [name]`, or to files. Before that, rows of the model are compared with those of the
-/// pane, over bins, as the mean of the columns' and of the pairs' agreement (1 - total variation);
-/// `quality` is that as a part of what another sample of the same truth would reach, `floor` what
+/// pane (with all, where the pane has less than a tenth of `reference_rows`), over bins, as the mean
+/// of the columns' and of the pairs' agreement (1 - total variation); `quality` is that as a part of what another sample of the same truth would reach, `floor` what
 /// columns without any dependence would. A version below `least_quality` is not released: it goes to
 /// the port `refused` with the `reason`, and counts in `swiftwater_rule_breaches_total`.
+/// So does a stream that ends before there were rows enough, as version 0.
 /// `swiftwater_model_version` and `swiftwater_model_quality` tell of the last one released.
 ///
 /// `tree` (Chow and Liu) joins each column to the one it depends on most, and suits tables with

@@ -81,6 +81,27 @@ fn a_model_that_does_not_fit_the_newest_rows_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_stream_that_ends_before_the_reference_says_so() {
+    let mut learn = Harness::new::<LearnOptions>(options(json!({})), &columns());
+    learn.push(&payments(0, 1499, false));
+    learn.end().unwrap();
+    assert!(learn.take_rows(0).is_empty());
+    let refused = learn.take_rows(2);
+    assert_eq!((refused.len(), &refused[0]["version"]), (1, &json!(0)));
+    assert!(refused[0]["reason"].as_str().unwrap().contains("1499 rows"), "{refused:?}");
+}
+
+#[test]
+fn a_pane_of_few_rows_does_not_judge_alone() {
+    let mut learn =
+        Harness::new::<LearnOptions>(options(json!({"least_quality": 0.9})), &columns());
+    learn.push(&payments(0, 2003, false));
+    learn.end().unwrap();
+    let versions = learn.take_rows(0);
+    assert_eq!(versions.last().unwrap()["rows"], json!(2003));
+}
+
+#[test]
 fn what_is_old_weighs_less() {
     let mut learn = Harness::new::<LearnOptions>(
         options(json!({"half_life": "10s", "least_quality": 0})),
