@@ -2,6 +2,7 @@
 //! [`register`].
 
 mod aggregate;
+mod anonymize;
 mod assert;
 mod deduplicate;
 mod delta;
@@ -34,6 +35,7 @@ mod window;
 use swiftwater_engine::Registry;
 
 pub use aggregate::AggregateOptions;
+pub use anonymize::AnonymizeOptions;
 pub use assert::AssertOptions;
 pub use deduplicate::DeduplicateOptions;
 pub use delta::DeltaOptions;
@@ -93,6 +95,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<LearnOptions>();
     registry.operator::<SynthesizeOptions>();
     registry.source::<SynthesizeSourceOptions>();
+    registry.operator::<AnonymizeOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

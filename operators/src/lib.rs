@@ -7,6 +7,7 @@ pub mod fidelity;
 mod group;
 mod keyed;
 mod learned;
+mod privacy;
 mod quality;
 mod query;
 #[cfg(test)]

@@ -140,6 +140,11 @@ pub(super) const CODES: &[Code] = &[
         "`parameters` names a file of JSON lines, or of CSV with a header, as the port `parameters` of a node with the same columns gives them: column, key, category, statistic, value, version.",
     ),
     (
+        "SW0395",
+        "A node `anonymize` cannot be run as it is written.",
+        "The message names the column and what is wrong with it. Every column needs a method, or `others` says what happens to the rest; `hash` and `token` need a `key`.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",
@@ -158,5 +163,10 @@ pub(super) const CODES: &[Code] = &[
         "SW3212",
         "A row repeated an earlier one of its batch.",
         "The rule is a `unique`; it sees one batch at a time. The first of the rows passed.",
+    ),
+    (
+        "SW3260",
+        "A value is too short for a format-preserving token.",
+        "Where few values are possible, a token can be undone by trying them: 6 digits or 4 letters and digits are the least. Take `hash` or `mask`; `on_error` of the node says where such rows go.",
     ),
 ];
