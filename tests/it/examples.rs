@@ -28,6 +28,8 @@ fn serve(directory: &Path, model: &str) -> (Server, String) {
     let mut child = Command::new(python())
         .arg(Path::new(EXAMPLES).join("serve.py"))
         .args([model, "0"])
+        // Threads for a handful of rows wait for each other more than they compute.
+        .env("OMP_NUM_THREADS", "1")
         .current_dir(directory)
         .stdout(Stdio::piped())
         .spawn()
