@@ -54,12 +54,47 @@ pub struct Unique {
     pub prefix: Option<String>,
 }
 
-/// A value of another table, which rows refer to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A value of another table, which rows refer to: one of `values` or of those of `file`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Foreign {
     /// The values; each is as likely as any other.
+    #[serde(default)]
     pub values: Vec<Value>,
+    /// A file of JSON lines, whose column of the same name (or `column`) has the values.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The column of the file.
+    #[serde(default)]
+    pub column: Option<String>,
+}
+
+impl Foreign {
+    /// All values, each once in the order of their first row.
+    fn all(self, name: &str) -> Result<Vec<Value>> {
+        let Some(path) = &self.file else {
+            return Ok(self.values);
+        };
+        let hint = "name a file of JSON lines that has the keys of the other table";
+        let unfit = |why: String| mistake(format!("take `{name}` from `{path}`: {why}"), hint);
+        let text = std::fs::read_to_string(path).map_err(|e| unfit(e.to_string()))?;
+        let column = self.column.as_deref().unwrap_or(name);
+        let (mut values, mut seen) = (self.values, BTreeSet::new());
+        values.iter().for_each(|value| {
+            seen.insert(value.to_string());
+        });
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let row: Value = serde_json::from_str(line)
+                .map_err(|e| unfit(format!("line {}: {e}", number + 1)))?;
+            match row.get(column) {
+                None => return Err(unfit(format!("line {} has no `{column}`", number + 1))),
+                Some(Value::Null) => {}
+                Some(value) if seen.insert(value.to_string()) => values.push(value.clone()),
+                Some(_) => {}
+            }
+        }
+        Ok(values)
+    }
 }
 
 /// The options of `synthesize` that say what rows shall be.
@@ -200,7 +235,11 @@ impl Wishes {
             .map(|(column, value)| Ok((column.clone(), condition(column, value)?)))
             .collect::<Result<BTreeMap<_, _>>>()?;
         let orders = asked.order.iter().map(|text| Order::parse(text)).collect::<Result<_>>()?;
-        let foreign = asked.foreign.into_iter().map(|(column, of)| (column, of.values)).collect();
+        let foreign = asked.foreign.into_iter().map(|(column, of)| {
+            let values = of.all(&column)?;
+            Ok((column, values))
+        });
+        let foreign = foreign.collect::<Result<BTreeMap<_, _>>>()?;
         let wishes =
             Self { conditions, orders, unique: asked.unique, foreign, observed: asked.observed };
         wishes.check()?;
@@ -325,6 +364,24 @@ mod tests {
         ] {
             assert_eq!(told(conditions, &order), "");
         }
+    }
+
+    #[test]
+    fn keys_of_another_table_come_from_a_file() {
+        let file =
+            std::env::temp_dir().join(format!("swiftwater-keys-{}.jsonl", std::process::id()));
+        std::fs::write(&file, "{\"id\": 5}\n{\"id\": null}\n{\"id\": 3}\n{\"id\": 5}\n").unwrap();
+        let path = file.to_str().unwrap().to_owned();
+        let foreign = |column: &str| Foreign {
+            file: Some(path.clone()),
+            column: Some(column.into()),
+            ..Foreign::default()
+        };
+        assert_eq!(foreign("id").all("customer").unwrap(), [json!(5), json!(3)]);
+        let told = foreign("key").all("customer").unwrap_err().to_string();
+        assert!(told.contains("line 1 has no `key`"), "{told}");
+        std::fs::remove_file(&file).unwrap();
+        assert!(foreign("id").all("customer").is_err());
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct SynthesizeSourceOptions {
     /// Keys that never repeat, made from the number of the row: `id: {start: 1}`, or with `prefix`.
     #[serde(default)]
     pub unique: BTreeMap<String, Unique>,
-    /// Columns that refer to other tables: `customer: {values: [1, 2, 3]}`.
+    /// Columns that refer to other tables: `customer: {values: [1, 2, 3]}`, or
+    /// `{file: customers.jsonl, column: id}`.
     #[serde(default)]
     pub foreign: BTreeMap<String, Foreign>,
     /// Columns whose values must come together only as they were seen: checked against what the
@@ -107,7 +108,8 @@ pub struct SynthesizeOptions {
     /// Keys that never repeat, made from the number of the row: `id: {start: 1}`, or with `prefix`.
     #[serde(default)]
     pub unique: BTreeMap<String, Unique>,
-    /// Columns that refer to other tables: `customer: {values: [1, 2, 3]}`.
+    /// Columns that refer to other tables: `customer: {values: [1, 2, 3]}`, or
+    /// `{file: customers.jsonl, column: id}`.
     #[serde(default)]
     pub foreign: BTreeMap<String, Foreign>,
     /// Columns whose values must come together only as they were seen: checked against what the
