@@ -8,6 +8,7 @@ mod deduplicate;
 mod delta;
 mod drift;
 mod encode;
+mod fidelity;
 mod filter;
 mod group;
 mod impute;
@@ -41,6 +42,7 @@ pub use deduplicate::DeduplicateOptions;
 pub use delta::DeltaOptions;
 pub use drift::{DriftOptions, Metric as DriftMetric};
 pub use encode::EncodeOptions;
+pub use fidelity::FidelityOptions;
 pub use filter::FilterOptions;
 pub use group::GroupOptions;
 pub use impute::ImputeOptions;
@@ -96,6 +98,7 @@ pub fn register(registry: &mut Registry) {
     registry.operator::<SynthesizeOptions>();
     registry.source::<SynthesizeSourceOptions>();
     registry.operator::<AnonymizeOptions>();
+    registry.operator::<FidelityOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

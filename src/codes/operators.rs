@@ -100,6 +100,11 @@ pub(super) const CODES: &[Code] = &[
         "It needs a `window` of whole milliseconds, columns of numbers, text or bool, each once, and quantiles from 0 to 1. See `swiftwater describe profile`.",
     ),
     (
+        "SW0390",
+        "The options of a `fidelity` cannot be met.",
+        "Windows are whole milliseconds, thresholds lie from 0 to 1. Name columns that both inputs have; with one input, `mark` is the column that is null for real rows. See `swiftwater describe fidelity`.",
+    ),
+    (
         "SW3310",
         "A node holds more keys than one task can number.",
         "Raise the node's `parallelism`, or let keys be forgotten sooner (`ttl`).",

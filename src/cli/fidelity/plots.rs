@@ -125,56 +125,59 @@ pub(super) fn ways(ways: &[Way]) -> String {
                 height - 5.0
             );
         }
-        for (row, way) in ways.iter().enumerate() {
-            let y = ROW * row as f64 + 27.0;
-            let (floor, score, ceiling) = (at(way.floor), at(way.score), at(way.ceiling));
-            put!(
-                out,
-                "<text class=\"strong\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                LEFT - 14.0,
-                y + 4.0,
-                way.name
-            );
-            put!(
-                out,
-                "<rect class=\"ground\" x=\"{floor:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"6\"/>",
-                y - 6.0,
-                (ceiling - floor).max(0.0)
-            );
-            put!(
-                out,
-                "<rect class=\"twin\" x=\"{floor:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"6\"/>",
-                y - 6.0,
-                (score.min(ceiling) - floor).max(0.0)
-            );
-            for (x, name, value) in [(floor, "floor", way.floor), (ceiling, "ceiling", way.ceiling)]
-            {
-                let side = if name == "floor" { "end" } else { "start" };
-                put!(
-                    out,
-                    "<line class=\"rule\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"><title>{name} {value:.4}</title></line>",
-                    y - 13.0,
-                    y + 13.0
-                );
-                put!(
-                    out,
-                    "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{side}\">{name} {value:.3}</text>",
-                    y - 15.0
-                );
-            }
-            put!(
-                out,
-                "<circle class=\"twin\" cx=\"{score:.1}\" cy=\"{y:.1}\" r=\"8\"><title>score {:.4}</title></circle>",
-                way.score
-            );
-            put!(
-                out,
-                "<text class=\"strong\" x=\"{score:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.3}</text>",
-                y + 22.0,
-                way.score
-            );
+        for (row, of) in ways.iter().enumerate() {
+            way(out, of, (LEFT, ROW * row as f64 + 27.0), at);
         }
     })
+}
+
+/// One score with its floor and ceiling at the height `y`.
+fn way(out: &mut String, way: &Way, (left, y): (f64, f64), at: impl Fn(f64) -> f64) {
+    let (floor, score, ceiling) = (at(way.floor), at(way.score), at(way.ceiling));
+    put!(
+        out,
+        "<text class=\"strong\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+        left - 14.0,
+        y + 4.0,
+        way.name
+    );
+    put!(
+        out,
+        "<rect class=\"ground\" x=\"{floor:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"6\"/>",
+        y - 6.0,
+        (ceiling - floor).max(0.0)
+    );
+    put!(
+        out,
+        "<rect class=\"twin\" x=\"{floor:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"6\"/>",
+        y - 6.0,
+        (score.min(ceiling) - floor).max(0.0)
+    );
+    for (x, name, value) in [(floor, "floor", way.floor), (ceiling, "ceiling", way.ceiling)] {
+        let side = if name == "floor" { "end" } else { "start" };
+        put!(
+            out,
+            "<line class=\"rule\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"><title>{name} {value:.4}</title></line>",
+            y - 13.0,
+            y + 13.0
+        );
+        put!(
+            out,
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{side}\">{name} {value:.3}</text>",
+            y - 15.0
+        );
+    }
+    put!(
+        out,
+        "<circle class=\"twin\" cx=\"{score:.1}\" cy=\"{y:.1}\" r=\"8\"><title>score {:.4}</title></circle>",
+        way.score
+    );
+    put!(
+        out,
+        "<text class=\"strong\" x=\"{score:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.3}</text>",
+        y + 22.0,
+        way.score
+    );
 }
 
 /// A pair of a matrix: place, score, whether it counts, and what the pointer shows.
@@ -241,6 +244,39 @@ pub(super) fn matrix(names: &[&str], cells: &[Cell]) -> String {
     })
 }
 
+/// Lines with their numbers from `low` to 1 on both axes.
+fn grid(out: &mut String, low: f64, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) {
+    for tick in 0..=4 {
+        let value = low + (1.0 - low) * f64::from(tick) / 4.0;
+        put!(
+            out,
+            "<line class=\"axis\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>",
+            x(value),
+            y(low),
+            y(1.0)
+        );
+        put!(
+            out,
+            "<line class=\"axis\" x1=\"{0:.1}\" x2=\"{1:.1}\" y1=\"{2:.1}\" y2=\"{2:.1}\"/>",
+            x(low),
+            x(1.0),
+            y(value)
+        );
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
+            x(value),
+            y(low) + 15.0
+        );
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
+            x(low) - 6.0,
+            y(value) + 4.0
+        );
+    }
+}
+
 /// Points of 0 to 1 (or -1 to 1) on both axes: the real dependence and the synthetic one.
 pub(super) fn scatter(points: &[(f64, f64, bool, String)]) -> String {
     const SIDE: f64 = 360.0;
@@ -249,35 +285,7 @@ pub(super) fn scatter(points: &[(f64, f64, bool, String)]) -> String {
     let x = move |v: f64| LEFT + SIDE * (v - low) / (1.0 - low);
     let y = move |v: f64| 10.0 + SIDE * (1.0 - (v - low) / (1.0 - low));
     svg(SIDE + LEFT + 20.0, SIDE + 50.0, "dependence of pairs, real and synthetic", |out| {
-        for tick in 0..=4 {
-            let value = low + (1.0 - low) * f64::from(tick) / 4.0;
-            put!(
-                out,
-                "<line class=\"axis\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>",
-                x(value),
-                y(low),
-                y(1.0)
-            );
-            put!(
-                out,
-                "<line class=\"axis\" x1=\"{0:.1}\" x2=\"{1:.1}\" y1=\"{2:.1}\" y2=\"{2:.1}\"/>",
-                x(low),
-                x(1.0),
-                y(value)
-            );
-            put!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
-                x(value),
-                y(low) + 15.0
-            );
-            put!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
-                LEFT - 6.0,
-                y(value) + 4.0
-            );
-        }
+        grid(out, low, x, y);
         put!(
             out,
             "<line class=\"rule\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
