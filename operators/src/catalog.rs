@@ -19,6 +19,7 @@ mod learn;
 mod outlier;
 mod profile;
 mod rate;
+mod release_private;
 mod route;
 mod sample;
 mod scale;
@@ -53,6 +54,7 @@ pub use learn::{Dependence, LearnOptions, Take};
 pub use outlier::OutlierOptions;
 pub use profile::ProfileOptions;
 pub use rate::RateOptions;
+pub use release_private::ReleasePrivateOptions;
 pub use route::RouteOptions;
 pub use sample::SampleOptions;
 pub use scale::ScaleOptions;
@@ -99,6 +101,7 @@ pub fn register(registry: &mut Registry) {
     registry.source::<SynthesizeSourceOptions>();
     registry.operator::<AnonymizeOptions>();
     registry.operator::<FidelityOptions>();
+    registry.operator::<ReleasePrivateOptions>();
     registry.operator::<WindowOptions>();
     registry.operator::<GroupOptions>();
 }

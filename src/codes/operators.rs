@@ -150,6 +150,11 @@ pub(super) const CODES: &[Code] = &[
         "The message names the column and what is wrong with it. Every column needs a method, or `others` says what happens to the rest; `hash` and `token` need a `key`.",
     ),
     (
+        "SW0396",
+        "A node `release_private` would not be private as it is written.",
+        "The message says what is missing: the unit, the bound of contributions, a budget, or a public domain for each column that is counted by, listed without looking at the data.",
+    ),
+    (
         "SW3201",
         "An expression could not be evaluated for a row.",
         "The message quotes the expression and the reason, such as a division by zero, an overflow or a text that is no number. `TRY_CAST`, `nullif(x, 0)` or CASE give null instead; `on_error` of the node says where such rows go.",
@@ -173,5 +178,25 @@ pub(super) const CODES: &[Code] = &[
         "SW3260",
         "A value is too short for a format-preserving token.",
         "Where few values are possible, a token can be undone by trying them: 6 digits or 4 letters and digits are the least. Take `hash` or `mask`; `on_error` of the node says where such rows go.",
+    ),
+    (
+        "SW3261",
+        "A row has a value outside of the public domain of a `release_private`.",
+        "List the value in `domain` if it is public, or write `outside: other` or `outside: drop`. A dead letter holds the whole row and is not protected.",
+    ),
+    (
+        "SW3262",
+        "The privacy budget of the data does not suffice for a release.",
+        "Nothing was published, and nothing more can be with the guarantee that was given. Other data, or a later period with a dataset and a ledger of its own, has a budget of its own.",
+    ),
+    (
+        "SW3263",
+        "The privacy ledger cannot be read or written, or there are no random bits.",
+        "Nothing was published. Bring the file back as it was: it is the only witness of what was spent.",
+    ),
+    (
+        "SW3264",
+        "The privacy ledger is about something else.",
+        "All nodes over the same data share one ledger with the same dataset, unit and budget. A node whose tables, domains or noise have changed needs another `series`.",
     ),
 ];
