@@ -7,15 +7,22 @@ pub(crate) mod bids;
 pub(crate) mod choice;
 pub(crate) mod column;
 pub(crate) mod constant;
+pub(crate) mod fake;
 pub(crate) mod generator;
+pub(crate) mod law;
 pub(crate) mod nexmark;
 pub(crate) mod pace;
+pub(crate) mod parent;
+pub(crate) mod pattern;
+pub(crate) mod real;
 pub(crate) mod sequence;
+pub(crate) mod states;
 pub(crate) mod text;
 pub(crate) mod timeline;
 pub(crate) mod timestamp;
 pub(crate) mod uniform;
 pub(crate) mod uuid;
+pub(crate) mod words;
 pub(crate) mod zipf;
 
 // Numbered rows and random words are the engine's, so that operators that make up rows share them.

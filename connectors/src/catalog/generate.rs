@@ -28,8 +28,11 @@ use crate::unused_fields;
 /// row, also with another `parallelism`, with the times of the first run: rows that would have been
 /// due meanwhile are late and follow at once.
 ///
-/// Columns are one distribution each: `sequence`, `uniform`, `choice`, `zipf`, `constant`,
-/// `timestamp`, `text` or `uuid`, with `type` to convert and `nulls` to leave some out.
+/// Columns are one distribution each, with `type` to convert and `nulls` to leave some out: numbers
+/// (`sequence`, `uniform`, `zipf`, `normal`, `lognormal`, `exponential`, `pareto`, `histogram`,
+/// `empirical`, `mixture`), values from a list (`choice`, `constant`), text (`pattern`, `fake`,
+/// `text`, `uuid`), `timestamp`, the keys of another stream (`parent`), and entities that go from
+/// state to state (`states`). What follows from other columns is a `select` after it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GenerateOptions {
@@ -38,6 +41,8 @@ pub struct GenerateOptions {
     /// `nexmark_` presets are parts of one sequence of events: sources with the same `seed`, `start`
     /// and `event_rate` fit each other, and `rate`, `event_rate` and `count` then count all events,
     /// of which 2 % are persons, 6 % auctions and 92 % bids.
+    /// `payments`, `clicks`, `sensors`, `orders`, `rides`, `logins` and `logs` are streams of their
+    /// kind to try things with.
     #[serde(default)]
     pub preset: Option<Preset>,
     /// Columns by name, after those of the preset: `price: {uniform: {min: 1, max: 100}}`.
@@ -78,34 +83,76 @@ pub enum Preset {
     NexmarkAuctions,
     /// Bids with the columns of `bids`. The other 46 of 50 events.
     NexmarkBids,
+    /// Card payments: payment, card, merchant, amount, currency, country, entry, declined, `paid_at`.
+    Payments,
+    /// What visitors of a shop do: event, visitor, action, page, referrer, device, `dwell_seconds`,
+    /// `clicked_at`. Actions are those of 5000 sessions at a time.
+    Clicks,
+    /// Readings of 500 machines in turn: machine, state, temperature, vibration, pressure, rpm,
+    /// `read_at`.
+    Sensors,
+    /// Orders of a shop: order, customer, product, quantity, price, coupon, name, email, street,
+    /// city, `ordered_at`.
+    Orders,
+    /// Rides through a town: ride, driver, rider, where from and where to, `distance_km`, fare, tip,
+    /// passengers, `requested_at`.
+    Rides,
+    /// Logins: login, username, account, address, country, method, outcome, agent, at.
+    Logins,
+    /// Log lines of services: level, service, host, trace, path, status, milliseconds, message,
+    /// `logged_at`.
+    Logs,
 }
 
 impl Preset {
     /// What its rows are among the events of an auction house; `None` where they are all events.
     const fn entity(self) -> Option<Entity> {
         match self {
-            Self::Bids => None,
             Self::NexmarkPersons => Some(Entity::Person),
             Self::NexmarkAuctions => Some(Entity::Auction),
             Self::NexmarkBids => Some(Entity::Bid),
+            _ => None,
         }
     }
 
-    fn columns(self, seed: u64) -> Vec<Generated> {
-        self.entity().map_or_else(|| bids::columns(seed), |entity| entity.columns(seed))
+    /// The columns as a file would write them, of presets that are no part of Nexmark.
+    const fn written(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Payments => include_str!("../generate/presets/payments.json"),
+            Self::Clicks => include_str!("../generate/presets/clicks.json"),
+            Self::Sensors => include_str!("../generate/presets/sensors.json"),
+            Self::Orders => include_str!("../generate/presets/orders.json"),
+            Self::Rides => include_str!("../generate/presets/rides.json"),
+            Self::Logins => include_str!("../generate/presets/logins.json"),
+            Self::Logs => include_str!("../generate/presets/logs.json"),
+            _ => return None,
+        })
     }
+
+    fn columns(self, seed: u64) -> Result<Vec<Generated>> {
+        if let Some(written) = self.written() {
+            let columns: Map<String, Value> = serde_json::from_str(written)
+                .map_err(|e| Error::bug("read the columns of a preset").with_source(e))?;
+            return columns.iter().map(|(name, options)| column(name, options, seed)).collect();
+        }
+        Ok(self.entity().map_or_else(|| bids::columns(seed), |entity| entity.columns(seed)))
+    }
+}
+
+fn column(name: &str, options: &Value, seed: u64) -> Result<Generated> {
+    let options: ColumnOptions = serde_json::from_value(options.clone())
+        .map_err(|e| Error::config("SW2003", format!("read the generated column `{name}`: {e}")))?;
+    options.build(name, seed)
 }
 
 const DEFAULT_EVENT_RATE: f64 = 100_000.0;
 
 impl GenerateOptions {
     fn generated(&self) -> Result<Vec<Generated>> {
-        let mut all = self.preset.map(|p| p.columns(self.seed)).unwrap_or_default();
+        let preset = self.preset.map(|preset| preset.columns(self.seed));
+        let mut all = preset.transpose()?.unwrap_or_default();
         for (name, options) in &self.columns {
-            let options: ColumnOptions = serde_json::from_value(options.clone()).map_err(|e| {
-                Error::config("SW2003", format!("read the generated column `{name}`: {e}"))
-            })?;
-            all.push(options.build(name, self.seed)?);
+            all.push(column(name, options, self.seed)?);
         }
         let mut seen = HashSet::new();
         if let Some(twice) = all.iter().find(|c| !seen.insert(c.field.name().clone())) {

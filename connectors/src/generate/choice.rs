@@ -59,7 +59,7 @@ impl ChoiceOptions {
     }
 }
 
-fn is_weighting(weights: &[f64]) -> bool {
+pub(super) fn is_weighting(weights: &[f64]) -> bool {
     let total: f64 = weights.iter().sum();
     weights.iter().all(|w| *w >= 0.0) && total.is_finite() && total > 0.0
 }

@@ -11,8 +11,13 @@ use swiftwater_engine::{Error, Result, schema};
 
 use super::choice::ChoiceOptions;
 use super::constant::Constant;
+use super::fake::{Fakes, Invented};
+use super::parent::ParentOptions;
+use super::pattern::Pattern;
 use super::random::{Stream, unit};
+use super::real::LawOptions;
 use super::sequence::SequenceOptions;
+use super::states::StatesOptions;
 use super::text::TextOptions;
 pub(crate) use super::timeline::Timeline;
 use super::timestamp::TimestampOptions;
@@ -49,6 +54,17 @@ pub(crate) struct ColumnOptions {
     /// Whole numbers from 1, where the k-th is k^-exponent times as likely as the first: popular
     /// keys and long tails.
     pub zipf: Option<ZipfOptions>,
+    /// Laws of real numbers.
+    #[serde(flatten)]
+    pub law: LawOptions,
+    /// The key of a row of another generated stream.
+    pub parent: Option<ParentOptions>,
+    /// The state of an entity that goes from one to the next.
+    pub states: Option<StatesOptions>,
+    /// Text that a regular expression describes: `"[A-Z]{2}-[0-9]{4}"`.
+    pub pattern: Option<String>,
+    /// Names, addresses and the like: `fake: name`.
+    pub fake: Option<Invented>,
     /// The same value in every row: text, a number or a boolean.
     pub constant: Option<Constant>,
     /// The row's event time: `start` + row / `rate`.
@@ -85,6 +101,21 @@ impl ColumnOptions {
         if let Some(o) = self.zipf {
             all.push(Box::new(o.build(name, stream)?));
         }
+        for real in self.law.build(name, stream)? {
+            all.push(Box::new(real));
+        }
+        if let Some(o) = self.parent {
+            all.push(Box::new(o.build(name, stream)?));
+        }
+        if let Some(o) = self.states {
+            all.push(Box::new(o.build(name, stream)?));
+        }
+        if let Some(pattern) = self.pattern {
+            all.push(Box::new(Pattern::new(name, &pattern, stream)?));
+        }
+        if let Some(what) = self.fake {
+            all.push(Box::new(Fakes { what, stream }));
+        }
         if let Some(constant) = self.constant {
             all.push(Box::new(constant.build(name)?));
         }
@@ -104,7 +135,9 @@ impl ColumnOptions {
                 format!("generate column `{name}` from {count} distributions"),
             )
             .with_hint(
-                "name exactly one of sequence, uniform, choice, zipf, constant, timestamp, text, uuid",
+                "name exactly one of sequence, uniform, choice, zipf, normal, lognormal, exponential, \
+                 pareto, histogram, empirical, mixture, parent, states, pattern, fake, constant, \
+                 timestamp, text, uuid",
             ));
         };
         Generated::new(name, column, seed).typed(self.data_type.as_deref())?.with_nulls(self.nulls)

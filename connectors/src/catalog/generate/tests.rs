@@ -52,8 +52,46 @@ fn every_kind_of_column(seed: u64, count: u64) -> Value {
             "t": {"timestamp": {"unit": "us"}},
             "x": {"text": {"min_length": 0, "max_length": 20}},
             "id": {"uuid": {}},
+            "r": {"normal": {"min": -1.0, "decimals": 3}},
+            "h": {"histogram": {"edges": [0, 1, 9], "weights": [1, 2]}},
+            "m": {"mixture": [{"weight": 1, "exponential": {"mean": 2}},
+                              {"weight": 2, "lognormal": {"median": 3, "sigma": 1}}]},
+            "e": {"empirical": {"quantiles": [0, 1, 5]}},
+            "pa": {"pareto": {"least": 1, "shape": 2}},
+            "who": {"fake": "name"},
+            "code": {"pattern": "[A-Z]{2}-[0-9]+"},
+            "of": {"parent": {"children": 3, "recency": 10}},
+            "is": {"states": {"entities": 9, "first": "a", "next": {"a": {"b": 1, "c": 2}},
+                              "stay": {"b": [1, 3]}}},
         },
     })
+}
+
+#[test]
+fn every_preset_makes_rows() {
+    let presets = [
+        "bids",
+        "payments",
+        "clicks",
+        "sensors",
+        "orders",
+        "rides",
+        "logins",
+        "logs",
+        "nexmark_auctions",
+    ];
+    for preset in presets {
+        let options = json!({
+            "preset": preset, "count": 50_000, "start": "2026-01-01T00:00:00Z",
+            "columns": {"n": {"sequence": {}}},
+        });
+        let rows = read_all(&plan(options).unwrap(), 2, 8192);
+        assert!(rows.num_rows() > 2000, "{preset}: {}", rows.num_rows());
+        for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+            assert!(field.is_nullable() || column.null_count() == 0, "{preset} {field}");
+            assert!(column.null_count() < rows.num_rows(), "{preset} {field} is always null");
+        }
+    }
 }
 
 /// All rows of all instances, by row number.
