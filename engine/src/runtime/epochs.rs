@@ -3,7 +3,7 @@
 //! unfinished record.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub(super) struct Epochs {
     pub(super) changed: Condvar,
     /// Requested epoch and flush flag in one word, for sources to look at without a lock.
     pub(super) request: AtomicU64,
+    /// Whether the sources have ended, and what sinks hold should become durable at once.
+    pub(super) ending: AtomicBool,
     pub(super) interval: Duration,
     pub(super) metrics: Arc<Metrics>,
     /// Who is who, where epochs are kept in the object store.
@@ -86,6 +88,7 @@ impl Epochs {
             state: Mutex::new(state),
             changed: Condvar::new(),
             request: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
             interval,
             metrics,
             parties,

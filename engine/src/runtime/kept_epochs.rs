@@ -165,6 +165,9 @@ impl Epochs {
         loop {
             control.beat();
             control.check_drain();
+            if state.all_ended() {
+                self.ending.store(true, Ordering::Release);
+            }
             let epoch = state.requested;
             let sinks = state.sinks.iter().all(|s| *s >= epoch);
             let sources = state.sources.iter().all(|s| s.injected >= epoch);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::chain::rejected_row;
@@ -57,6 +58,8 @@ pub(super) struct Progress {
     /// Barriers that wait for the batch before them: (last sequence, barrier).
     barriers: VecDeque<(Sequence, Barrier)>,
     quiet: u32,
+    /// Whether the sink was told that the sources have ended.
+    hurried: bool,
     /// Rows that are durable and not seen before their epoch is committed.
     pub(super) unseen: Vec<(Readings, usize)>,
 }
@@ -100,15 +103,37 @@ impl SinkTask {
         } else {
             match self.inputs.next(Duration::ZERO)? {
                 Event::Nothing => {
+                    self.hurry()?;
                     let wait = (ACK_WAIT.0 * (1 + self.progress.quiet / 16)).min(ACK_WAIT.1);
+                    let (began, held) = (Instant::now(), self.progress.unacknowledged);
                     self.follow(wait)?;
-                    Event::Nothing
+                    // A sink that collects on purpose has nothing to wait for.
+                    if self.progress.unacknowledged == held && !self.progress.is_clear() {
+                        self.inputs.next(wait.saturating_sub(began.elapsed()))?
+                    } else {
+                        Event::Nothing
+                    }
                 }
                 event => event,
             }
         };
         self.metrics.spent(State::Idle, started.elapsed());
         Ok(event)
+    }
+
+    /// The sources have ended and their last epoch waits for this sink: what it collects becomes
+    /// durable now.
+    fn hurry(&mut self) -> Result<(), Stopped> {
+        let ending = self.epochs.ending.load(Ordering::Acquire);
+        let Some((_, barrier)) = self.progress.barriers.back().filter(|_| ending) else {
+            return Ok(());
+        };
+        if !barrier.flush && !std::mem::replace(&mut self.progress.hurried, true) {
+            let barrier = Barrier { flush: true, ..*barrier };
+            let (sink, control) = (&mut self.sink, &self.control);
+            self.retry.until_done(control, &self.metrics, || sink.barrier(barrier))?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), Stopped> {

@@ -38,6 +38,18 @@ fn a_bounded_topology_ends_with_0_and_prints_its_rows() {
 }
 
 #[test]
+fn a_bounded_topology_with_state_ends_without_waiting_for_files_to_be_old() {
+    let topology = "name: kept\nguarantee: at_least_once\n\
+         checkpoint: {interval: 50ms, store: state}\nsources:\n  \
+         bids: {generate: {preset: bids, only: [auction, price], rate: 1000, count: 1000}}\n\
+         operators:\n  all: {input: bids, deduplicate: {key: [auction, price]}}\n\
+         sinks:\n  out: {input: all, files: {path: out, roll: {every: 1h}}, format: json}\n";
+    let mut running = Launch::new(topology).start();
+    let status = running.wait(LIMIT);
+    assert!(status.success(), "{}", running.log());
+}
+
+#[test]
 fn a_wrong_file_ends_with_2_and_says_where_as_a_log_line() {
     let wrong = topology("count: 7").replace("stdout", "stdouts");
     let called = call_on(&wrong, &["run", "t.yaml"]);
