@@ -43,6 +43,8 @@ mod monitoring;
 #[cfg(test)]
 mod nexmark;
 #[cfg(test)]
+mod private_releases;
+#[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod spill;
