@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn values_become_names_of_directories() {
-        for (value, name) in [("Zürich", "Zürich"), ("a/b=c%", "a%2Fb%3Dc%25"), ("..", "%2E%2E")] {
+        for (value, name) in [("Zürich", "Zürich"), ("a/b=c%", "a%2Fb%3Dc%25"), ("..", "%2E%2E")]
+        {
             let mut escaped = String::new();
             escape(value, &mut escaped);
             assert_eq!(escaped, name);
