@@ -15,7 +15,7 @@ use crate::generate::bids;
 use crate::generate::column::{ColumnOptions, Generated};
 use crate::generate::generator::{Design, Generator};
 use crate::generate::nexmark::Entity;
-use crate::generate::timeline::Slots;
+use crate::generate::timeline::{Slots, Timeline};
 use crate::unused_fields;
 
 /// Makes up rows by rule: a stream to try things with, to test with and to measure with.
@@ -61,6 +61,10 @@ pub struct GenerateOptions {
     /// Ends after this many rows; never without it.
     #[serde(default)]
     pub count: Option<u64>,
+    /// Ends before the first row of this event time or later, such as `2026-02-01T00:00:00Z`; it
+    /// takes a `start`.
+    #[serde(default)]
+    pub until: Option<String>,
     /// Event time of row 0, such as `2026-01-01T00:00:00Z`; the time of the start without it.
     #[serde(default)]
     pub start: Option<String>,
@@ -166,17 +170,32 @@ impl GenerateOptions {
         }
     }
 
-    fn start(&self) -> Result<Option<Timestamp>> {
-        let Some(text) = &self.start else {
-            return Ok(None);
+    /// How many rows there are, of a stream that ends.
+    fn rows(&self, start: Option<Timestamp>, slots: Slots, rate: f64) -> Result<Option<u64>> {
+        let count = self.count.map(|events| slots.rows_of(events));
+        let Some(until) = time("until", self.until.as_ref())? else {
+            return Ok(count);
         };
-        let time = DateTime::parse_from_rfc3339(text).map_err(|e| {
-            Error::config("SW2007", format!("read the time `start: {text}`"))
-                .with_hint("write it like 2026-01-01T00:00:00Z")
-                .with_source(e)
-        })?;
-        Ok(Some(Timestamp(time.timestamp_micros())))
+        let Some(start) = start.filter(|start| *start < until) else {
+            let what = "end the rows at a time without one at which they start before it";
+            return Err(Error::config("SW2007", what)
+                .with_hint("give a `start` earlier than `until`, or a `count`"));
+        };
+        let rows = Timeline { start: start.0, rate, slots }.rows_before(until.0);
+        Ok(Some(count.map_or(rows, |count| count.min(rows))))
     }
+}
+
+fn time(name: &str, text: Option<&String>) -> Result<Option<Timestamp>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let time = DateTime::parse_from_rfc3339(text).map_err(|e| {
+        Error::config("SW2007", format!("read the time `{name}: {text}`"))
+            .with_hint("write it like 2026-01-01T00:00:00Z")
+            .with_source(e)
+    })?;
+    Ok(Some(Timestamp(time.timestamp_micros())))
 }
 
 fn keep(mut all: Vec<Generated>, only: &[String]) -> Result<Vec<Generated>> {
@@ -237,19 +256,22 @@ sinks:
         let event_rate = rate("event_rate", self.event_rate)?;
         let entity = self.preset.and_then(Preset::entity);
         let slots = entity.map_or(Slots::ALL, Entity::slots);
+        let event_rate = event_rate.or(paced).unwrap_or(DEFAULT_EVENT_RATE);
+        let start = time("start", self.start.as_ref())?;
+        let count = self.rows(start, slots, event_rate)?;
         let design = Arc::new(Design {
             event_time: EventTime::find(cx.node.event_time.as_ref(), &schema)?,
             columns,
             schema: Arc::clone(&schema),
-            count: self.count.map(|events| slots.rows_of(events)),
+            count,
             slots,
             rate: paced,
-            start: self.start()?,
-            event_rate: event_rate.or(paced).unwrap_or(DEFAULT_EVENT_RATE),
+            start,
+            event_rate,
             opened: OnceLock::new(),
         });
         Ok(SourcePlan {
-            bounded: self.count.is_some(),
+            bounded: count.is_some(),
             replayable: true,
             ..SourcePlan::new(
                 schema,

@@ -50,6 +50,17 @@ impl Timeline {
         self.of_event(self.slots.event(row))
     }
 
+    /// How many rows happen before a time.
+    pub(crate) fn rows_before(self, time: i64) -> u64 {
+        // The least event at or after the time: times grow with events.
+        let (mut low, mut high) = (0, u64::MAX / 2);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.of_event(middle) < time { low = middle + 1 } else { high = middle }
+        }
+        self.slots.rows_of(low)
+    }
+
     /// Microseconds since 1970 of an event. Grows with it: each operation rounds monotonically.
     #[inline]
     #[expect(
@@ -66,6 +77,20 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_before_a_time_are_those_that_happen_before_it() {
+        for rate in [0.3, 1.0, 3.0, 99_999.7] {
+            for slots in [Slots::ALL, Slots { first: 1, width: 3, of: 50 }] {
+                let timeline = Timeline { start: -5_000_000, rate, slots };
+                for time in [-6_000_000, -5_000_000, -4_999_999, 0, 60_000_000] {
+                    let rows = timeline.rows_before(time);
+                    assert!(timeline.at(rows) >= time, "{rate} {time}");
+                    assert!(rows == 0 || timeline.at(rows - 1) < time, "{rate} {time}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn rows_and_events_go_together() {

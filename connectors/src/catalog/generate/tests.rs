@@ -68,6 +68,21 @@ fn every_kind_of_column(seed: u64, count: u64) -> Value {
 }
 
 #[test]
+fn rows_end_at_a_time() {
+    let options = |until: &str, start: Option<&str>| {
+        json!({
+            "columns": {"n": {"sequence": {}}}, "event_rate": 10, "start": start, "until": until,
+        })
+    };
+    let start = Some("2026-01-01T00:00:00Z");
+    let rows = read_all(&plan(options("2026-01-01T00:01:00Z", start)).unwrap(), 2, 100);
+    assert_eq!(rows.num_rows(), 600);
+    assert!(plan(options("2025-01-01T00:00:00Z", start)).is_err());
+    assert!(plan(options("2026-01-01T00:01:00Z", None)).is_err());
+    assert!(plan(options("soon", start)).is_err());
+}
+
+#[test]
 fn every_preset_makes_rows() {
     let presets = [
         "bids",
