@@ -30,7 +30,6 @@ impl TryRng for Words {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is left")]
         Ok((self.word() >> 32) as u32)
     }
 

@@ -40,7 +40,7 @@ fn a_bounded_topology_ends_with_0_and_prints_its_rows() {
 #[test]
 fn a_bounded_topology_with_state_ends_without_waiting_for_files_to_be_old() {
     let topology = "name: kept\nguarantee: at_least_once\n\
-         checkpoint: {interval: 50ms, store: state}\nsources:\n  \
+         checkpoint: {interval: 50ms, store: ./state}\nsources:\n  \
          bids: {generate: {preset: bids, only: [auction, price], rate: 1000, count: 1000}}\n\
          operators:\n  all: {input: bids, deduplicate: {key: [auction, price]}}\n\
          sinks:\n  out: {input: all, files: {path: out, roll: {every: 1h}}, format: json}\n";
